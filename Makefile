@@ -1,0 +1,61 @@
+# Everything a developer or a newcomer runs. Bare `make` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE ?= 1
+PORT ?= 7860
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export HF_HUB_OFFLINE := 1
+export GRADIO_ANALYTICS_ENABLED := False
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check fix bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(VENV)/.dev  ## install everything for development into .venv
+
+demo: $(VENV)/.demo  ## build the sample corpus, ingest it, search it, serve the page (SERVE=0: do not serve)
+	@SERVE=$(SERVE) PORT=$(PORT) scripts/demo.sh
+
+test: $(VENV)/.dev  ## the whole test suite
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.dev  ## the long forms as well
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(VENV)/.dev  ## mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## the figures that the docs quote (long)
+	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove what the targets above made
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	@scripts/system.sh python3-venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed; run: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt scripts/system.sh
+	@scripts/announce.sh
+	@$(MAKE) --no-print-directory $(VENV)/bin/python
+	@scripts/system.sh poppler-utils tesseract-ocr
+	@echo "installing Python packages ..."
+	@$(PIP) -e ".[samples]"
+	@$(BIN)/mmsearch models pull lite
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	@scripts/system.sh chromium
+	@$(PIP) -e ".[dev]"
+	@touch $@

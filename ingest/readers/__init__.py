@@ -1,0 +1,133 @@
+"""From a file to its pages: the seam every reader fits, and the table of readers.
+
+To read a new kind of file, write a module with `open_file(path, settings) -> OpenFile` and add a
+line to `READERS`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, cast
+
+from mmsearch.config import Settings
+from mmsearch.errors import LimitExceeded, UnreadableFile
+from mmsearch.images import EXTENSIONS as IMAGE_EXTENSIONS
+from mmsearch.images import looks_like_image
+from mmsearch.types import Kind, Page
+
+_HEAD_BYTES = 4096
+
+
+class OpenFile(Protocol):
+    """An open source file; a context manager. Not for use by several threads."""
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of file it is."""
+
+    @property
+    def title(self) -> str:
+        """A name for people: from the file's metadata where sensible, else its file name."""
+
+    @property
+    def page_count(self) -> int:
+        """How many pages there are, at least 1."""
+
+    def page(self, number: int) -> Page:
+        """Read one page; memory use does not grow with the number of pages read.
+
+        Args:
+            number: from 1.
+
+        Raises:
+            UnreadableFile: this page cannot be read; others may be fine.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A line of the table.
+
+    `recognises` looks at the first bytes of a file; `module` is imported when first needed and
+    has `open_file(path, settings)`.
+    """
+
+    kind: Kind
+    module: str
+    extensions: frozenset[str]
+    recognises: Callable[[bytes], bool]
+
+
+def _is_pdf(head: bytes) -> bool:
+    return b"%PDF-" in head[:1024]  # readers accept junk before the header
+
+
+READERS: tuple[Reader, ...] = (
+    Reader("pdf", "ingest.readers.pdf", frozenset({".pdf"}), _is_pdf),
+    Reader("image", "ingest.readers.image", IMAGE_EXTENSIONS, looks_like_image),
+)
+
+
+def is_supported(path: Path) -> bool:
+    """Whether a file of this extension is worth opening; the file itself is not looked at."""
+    return any(path.suffix.lower() in reader.extensions for reader in READERS)
+
+
+def open_file(path: Path, settings: Settings) -> OpenFile:
+    """Open a file with the reader that its content asks for, else the one for its extension.
+
+    Raises:
+        NeedsPassword: it is encrypted.
+        LimitExceeded: it is larger than `settings` allow.
+        UnreadableFile: it is missing, empty, damaged, or of a kind that is not read.
+    """
+    reader = _reader_for(path, _head(path, settings.max_file_bytes))
+    return cast(OpenFile, import_module(reader.module).open_file(path, settings))
+
+
+def _reader_for(path: Path, head: bytes) -> Reader:
+    suffix = path.suffix.lower()
+    recognising = [reader for reader in READERS if reader.recognises(head)]
+    by_extension = [reader for reader in READERS if suffix in reader.extensions]
+    both = [reader for reader in recognising if reader in by_extension]
+    for reader in (*both, *recognising, *by_extension):
+        return reader
+    raise UnreadableFile(
+        f"{path.name}: not a kind of file that is read (content and extension {suffix!r} are "
+        "unknown); convert it to PDF or PNG"
+    )
+
+
+def _head(path: Path, max_bytes: int) -> bytes:
+    try:
+        if not path.exists():
+            raise UnreadableFile(f"{path.name}: no such file; check the path")
+        if not path.is_file():
+            raise UnreadableFile(f"{path.name}: is not a regular file; give a document")
+        size = os.path.getsize(path)
+        if size == 0:
+            raise UnreadableFile(f"{path.name}: is empty; copy or download it again")
+        if size > max_bytes:
+            raise LimitExceeded(
+                f"{path.name}: {size} bytes are more than the limit of {max_bytes}; "
+                "raise max_file_bytes or split the file"
+            )
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise UnreadableFile(f"{path.name}: {cause}; check its permissions") from error

@@ -1,0 +1,63 @@
+"""Images and multi-page TIFFs: every frame that is a page becomes one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mmsearch import images, ocr
+from mmsearch.config import Settings
+from mmsearch.errors import UnreadableFile
+from mmsearch.types import Kind, Page, PageText
+
+_OCR_DPI = 300
+_OCR_PIXELS = 16_000_000
+
+
+def open_file(path: Path, settings: Settings) -> ImageFile:
+    """Open an image for reading; see `ingest.readers.open_file`."""
+    return ImageFile(path, settings)
+
+
+class ImageFile:
+    """An open image file."""
+
+    kind: Kind = "image"
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.title = path.stem
+        self._settings = settings
+        self._frames = images.open_frames(path, max_pixels=settings.max_pixels)
+        self.page_count = len(self._frames)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._frames.close()
+
+    def page(self, number: int) -> Page:
+        """Read one frame; its text comes from OCR."""
+        if not 1 <= number <= self.page_count:
+            raise UnreadableFile(f"{self._frames.name}: has no page {number}")
+        image = self._frames.image(number - 1, enough=_OCR_PIXELS)
+        text = PageText()
+        if self._settings.ocr != "off":
+            # Beyond 300 dpi OCR only gets slower.
+            shrink = min(1.0, _OCR_DPI / (self._frames.dpi(number - 1) or _OCR_DPI))
+            shrink = min(shrink, math.sqrt(_OCR_PIXELS / (image.width * image.height)))
+            size = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
+            text = ocr.recognise(
+                image if shrink > 0.9 else image.resize(size, reducing_gap=2.0),
+                engine=self._settings.ocr,
+                languages=self._settings.ocr_languages,
+            )
+        picture, width, height = images.page_picture(image)
+        return Page(number, picture, width, height, text)

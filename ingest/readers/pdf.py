@@ -1,0 +1,323 @@
+"""PDFs: rendered by PDFium; poppler is the second opinion on what PDFium refuses or leaves blank.
+
+PDFium is not safe for use by several threads: read one file at a time in a process.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from ingest.text_layer import read_text_layer
+from mmsearch import images, ocr
+from mmsearch.config import Settings
+from mmsearch.errors import LimitExceeded, NeedsPassword, UnreadableFile
+from mmsearch.types import Kind, Page, PageText
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from pypdfium2 import PdfDocument, PdfPage
+
+logger = logging.getLogger(__name__)
+
+_POINTS_PER_INCH = 72
+_PICTURE_DPI = 200  # of small pages; large ones are bound by the pixel budget
+_OCR_DPI = 300
+_LEAST_OCR_DPI = 150
+_OCR_PIXELS = 16_000_000
+_POPPLER_SIDE = 2600  # pixels of the long side: never let poppler choose the size
+_POPPLER_SECONDS = 20
+_FEW_WORDS = 20  # a stamp or a page number over a scan, not its text
+_MAX_OBJECTS = 2000
+
+_FILE, _FORMAT, _PASSWORD, _SECURITY = 2, 3, 4, 5  # PDFium's error codes
+
+_TITLE_PREFIX = re.compile(r"^Microsoft (?:Office )?\w+ ?- ", re.IGNORECASE)
+_TITLE_SUFFIX = re.compile(
+    r"\.(?:pdf|docx?|odt|rtf|pptx?|xlsx?|tex|dvi|ps|eps|indd|qxd|p65|fm|html?|tiff?|jpe?g|cdr|ai)$",
+    re.IGNORECASE,
+)
+_EMPTY_TITLES = re.compile(
+    r"(?:untitled|title|no title|document ?\d*|(?:powerpoint|slide) presentation|presentation ?\d*"
+    r"|scan(?:ned)?(?: document)?|unknown|none|null|default|print|layout ?\d*|about:blank)",
+    re.IGNORECASE,
+)
+
+
+def open_file(path: Path, settings: Settings, *, passwords: tuple[str, ...] = ()) -> PdfFile:
+    """Open a PDF for reading; see `ingest.readers.open_file`.
+
+    Args:
+        passwords: tried in turn when the file is encrypted.
+    """
+    return PdfFile(path, settings, passwords)
+
+
+class PdfFile:
+    """An open PDF file."""
+
+    kind: Kind = "pdf"
+
+    def __init__(self, path: Path, settings: Settings, passwords: tuple[str, ...] = ()) -> None:
+        self._path = path
+        self._settings = settings
+        self._document: PdfDocument | None = None
+        try:
+            self._document = _open_document(path, passwords)
+            self.page_count = len(self._document)
+            self.title = _title(self._document, path)
+        except NeedsPassword:
+            raise
+        except UnreadableFile as refusal:
+            self.page_count = _poppler_page_count(path, refusal)
+            self.title = path.stem
+            logger.info("%s: PDFium refuses it, poppler reads it", path.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._document is not None:
+            self._document.close()
+
+    def page(self, number: int) -> Page:
+        """Render one page and read its text layer, or recognise its text where there is none."""
+        if not 1 <= number <= self.page_count:
+            raise UnreadableFile(f"{self._path.name}: has no page {number}")
+        thing = f"{self._path.name}, page {number}"
+        if self._document is None:
+            return self._poppler_page(number)
+        import pypdfium2
+
+        try:
+            page = self._document[number - 1]
+        except pypdfium2.PdfiumError:
+            return self._poppler_page(number)
+        try:
+            return self._read(page, number)
+        except MemoryError as error:
+            raise LimitExceeded(f"{thing}: needs more memory than allowed; split it") from error
+        except pypdfium2.PdfiumError as error:
+            raise UnreadableFile(f"{thing}: damaged ({error}); export it again") from error
+        finally:
+            page.close()
+
+    def _read(self, page: PdfPage, number: int) -> Page:
+        size = page.get_size()
+        if not all(math.isfinite(side) and side > 0 for side in size):
+            return self._poppler_page(number)
+        scan = _scan_of(page)
+        width, height = images.picture_size(*_pixels(size, min(_PICTURE_DPI, scan.dpi)))
+        image = _render(page, width, height)
+        if _is_blank(image):
+            if not _has_content(page):
+                return Page(number, images.encode_picture(image), width, height)
+            second = self._second_opinion(number)
+            if second is not None:
+                return second
+        layer = read_text_layer(page)
+        text = layer.text
+        doubtful = layer.verdict != "sane" or (scan.share > 0.5 and len(text.words) < _FEW_WORDS)
+        if doubtful and self._settings.ocr != "off" and not _is_blank(image):
+            text = self._recognise(page, scan, text)
+        return Page(number, images.encode_picture(image), width, height, text)
+
+    def _recognise(self, page: PdfPage, scan: Scan, text: PageText) -> PageText:
+        """OCR on a rendering of its own; `text` where that finds no more."""
+        dpi = min(max(scan.dpi, _LEAST_OCR_DPI), _OCR_DPI)
+        width, height = _pixels(page.get_size(), dpi)
+        shrink = min(1.0, math.sqrt(_OCR_PIXELS / (width * height)))
+        image = _render(page, max(1, round(width * shrink)), max(1, round(height * shrink)))
+        found = self._ocr(image)
+        return found if len(found.text) > len(text.text) else text
+
+    def _ocr(self, image: Image.Image) -> PageText:
+        return ocr.recognise(
+            image, engine=self._settings.ocr, languages=self._settings.ocr_languages
+        )
+
+    def _second_opinion(self, number: int) -> Page | None:
+        """What poppler makes of a page that PDFium left blank; None if that is no better."""
+        try:
+            image = _poppler_render(self._path, number)
+        except UnreadableFile:
+            return None
+        return None if _is_blank(image) else self._page_of(image, number)
+
+    def _poppler_page(self, number: int) -> Page:
+        return self._page_of(_poppler_render(self._path, number), number)
+
+    def _page_of(self, image: Image.Image, number: int) -> Page:
+        text = PageText()
+        if self._settings.ocr != "off" and not _is_blank(image):
+            text = self._ocr(image)
+        return Page(number, *images.page_picture(image), text)
+
+
+class Scan(NamedTuple):
+    """The images on a page: the share of its area they cover, and their resolution.
+
+    `dpi` is infinite where images don't make up the page.
+    """
+
+    share: float
+    dpi: float
+
+
+def _open_document(path: Path, passwords: tuple[str, ...]) -> PdfDocument:
+    import pypdfium2
+
+    for password in (None, *passwords):
+        try:
+            document = pypdfium2.PdfDocument(path, password=password)
+        except pypdfium2.PdfiumError as error:
+            code = error.err_code
+        else:
+            try:
+                document.init_forms()
+            except pypdfium2.PdfiumError:
+                logger.info("%s: its form fields are not drawn", path.name)
+            return document
+        if code != _PASSWORD:
+            break
+    if code == _PASSWORD:
+        raise NeedsPassword(f"{path.name}: encrypted; give its password or an unlocked copy")
+    cause = {
+        _FILE: "it cannot be opened",
+        _FORMAT: "not a PDF, or too damaged to repair",
+        _SECURITY: "encrypted in a way that is not supported",
+    }.get(code or 0, "it has no pages")
+    raise UnreadableFile(f"{path.name}: {cause}; export it again")
+
+
+def _title(document: PdfDocument, path: Path) -> str:
+    """The title in the metadata where it is one, else the file name."""
+    title = " ".join(document.get_metadata_value("Title").replace("\0", "").split())
+    title = _TITLE_SUFFIX.sub("", _TITLE_PREFIX.sub("", title)).strip()
+    sensible = (
+        3 <= len(title) <= 300
+        and title.isprintable()
+        and "\ufffd" not in title
+        and sum(map(str.isalpha, title)) >= max(2, len(title) // 3)
+        and not _EMPTY_TITLES.fullmatch(title)
+        and not re.search(r"[\\/]\S*[\\/]|^\w:\\|^https?:|^file:", title)
+    )
+    return title if sensible else path.stem
+
+
+def _pixels(size: tuple[float, float], dpi: float) -> tuple[float, float]:
+    """Size of a page of `size` points at `dpi`."""
+    return size[0] * dpi / _POINTS_PER_INCH, size[1] * dpi / _POINTS_PER_INCH
+
+
+def _scan_of(page: PdfPage) -> Scan:
+    """How much of the page its images cover, and the highest resolution among them."""
+    import ctypes
+
+    import pypdfium2.raw as pdfium
+
+    count = pdfium.FPDFPage_CountObjects(page)
+    if count > _MAX_OBJECTS:
+        return Scan(0.0, math.inf)
+    page_width, page_height = page.get_size()
+    sides = [ctypes.c_float() for _ in range(4)]
+    wide, high = ctypes.c_uint(), ctypes.c_uint()
+    share, densest = 0.0, 0.0
+    for index in range(count):
+        item = pdfium.FPDFPage_GetObject(page, index)
+        if pdfium.FPDFPageObj_GetType(item) != pdfium.FPDF_PAGEOBJ_IMAGE:
+            continue
+        if not pdfium.FPDFPageObj_GetBounds(item, *map(ctypes.byref, sides)):
+            continue
+        left, bottom, right, top = (side.value for side in sides)
+        area = (right - left) * (top - bottom)
+        if area <= 0 or not pdfium.FPDFImageObj_GetImagePixelSize(item, wide, high):
+            continue
+        share += area / (page_width * page_height)
+        if area > 0.02 * page_width * page_height:
+            density = wide.value * high.value / area
+            densest = max(densest, math.sqrt(density) * _POINTS_PER_INCH)
+    dpi = max(densest, 72.0) if share > 0.5 and densest else math.inf
+    return Scan(min(share, 1.0), dpi)
+
+
+def _render(page: PdfPage, width: int, height: int) -> Image.Image:
+    """Draw the visible page, annotations and form fields on white, `width` x `height` pixels."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+    from PIL import Image
+
+    bitmap = pypdfium2.PdfBitmap.new_native(width, height, pdfium.FPDFBitmap_BGRx)
+    try:
+        bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
+        where: tuple[Any, ...] = (bitmap, page, 0, 0, width, height, 0, pdfium.FPDF_ANNOT)
+        pdfium.FPDF_RenderPageBitmap(*where)
+        if page.formenv:
+            pdfium.FPDF_FFLDraw(page.formenv, *where)
+        return Image.frombytes(
+            "RGB", (width, height), bytes(bitmap.buffer), "raw", "BGRX", bitmap.stride, 1
+        )
+    finally:
+        bitmap.close()
+
+
+def _is_blank(image: Image.Image) -> bool:
+    extremes: Any = image.getextrema()
+    return all(low == high for low, high in extremes)
+
+
+def _has_content(page: PdfPage) -> bool:
+    import pypdfium2.raw as pdfium
+
+    return bool(pdfium.FPDFPage_CountObjects(page) or pdfium.FPDFPage_GetAnnotCount(page))
+
+
+def _poppler_page_count(path: Path, refusal: UnreadableFile) -> int:
+    """Pages of a file that PDFium refuses; raises `refusal` where poppler sees none either."""
+    try:
+        import pdf2image
+
+        found = pdf2image.pdfinfo_from_path(str(path.resolve()), timeout=_POPPLER_SECONDS)
+        count = int(found.get("Pages", 0))
+    except Exception:  # pdf2image is missing, or poppler is, or it fails in one of many ways
+        raise refusal from None
+    if count < 1:
+        raise refusal
+    return count
+
+
+def _poppler_render(path: Path, number: int) -> Image.Image:
+    """One page by poppler, 2600 pixels on its long side."""
+    thing = f"{path.name}, page {number}"
+    try:
+        import pdf2image
+        from pdf2image.exceptions import PDFPopplerTimeoutError
+    except ImportError as error:
+        raise UnreadableFile(f"{thing}: PDFium cannot read it; pip install pdf2image") from error
+    try:
+        rendered = pdf2image.convert_from_path(
+            str(path.resolve()),
+            first_page=number,
+            last_page=number,
+            size=_POPPLER_SIDE,
+            use_cropbox=True,
+            timeout=_POPPLER_SECONDS,
+        )
+    except PDFPopplerTimeoutError as error:
+        raise LimitExceeded(
+            f"{thing}: takes longer than {_POPPLER_SECONDS} s to draw; export it again"
+        ) from error
+    except Exception as error:  # poppler is not installed, or its output is no image
+        raise UnreadableFile(f"{thing}: neither PDFium nor poppler can draw it") from error
+    if not rendered:
+        raise UnreadableFile(f"{thing}: neither PDFium nor poppler can draw it; export it again")
+    return rendered[0].convert("RGB")

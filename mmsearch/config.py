@@ -1,0 +1,109 @@
+"""Settings: one frozen dataclass, filled from option > environment > `mmsearch.toml` > default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from mmsearch.errors import InvalidSetting
+
+CONFIG_FILE = "mmsearch.toml"
+ENVIRONMENT_PREFIX = "MMSEARCH_"
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, its default and what it means; `docs/settings.md` is made from this."""
+
+    index: str = _setting("mmsearch-index", "Index folder, or the URL of a Qdrant server.")
+    profile: str = _setting("auto", "Profile of a new index: a shipped name or a TOML file.")
+    collection: str = _setting("mmsearch", "Name prefix of the collections on a Qdrant server.")
+    store: str = _setting(
+        "", "Folder or fsspec URL of the page pictures; by default inside the index folder."
+    )
+    api_key: str = _setting("", "API key of the Qdrant server; better set in the environment.")
+    model_dir: str = _setting("", "Folder searched first for model weights.")
+    ocr: Literal["auto", "rapidocr", "tesseract", "off"] = _setting(
+        "auto", "OCR engine; auto takes Tesseract where it is installed and sure, else RapidOCR."
+    )
+    ocr_languages: str = _setting("eng", "Tesseract languages, joined by +.")
+    max_pixels: int = _setting(200_000_000, "Largest image that is decoded, in pixels.")
+    max_file_bytes: int = _setting(4 << 30, "Largest file that is read, in bytes.")
+    workers: int = _setting(0, "Reading processes; 0 takes one per CPU core.")
+    worker_memory: int = _setting(3 << 30, "Memory limit of a reading process, in bytes.")
+    open_timeout: float = _setting(120.0, "Seconds that opening a file may take.")
+    page_timeout: float = _setting(60.0, "Seconds that reading one page may take.")
+    host: str = _setting("127.0.0.1", "Address that the web page listens on.")
+    port: int = _setting(7860, "Port that the web page listens on.")
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(Settings).items():
+            object.__setattr__(self, name, _checked(name, getattr(self, name), kind))
+
+
+def load(
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        overrides: values of command-line options; None values are left out.
+        environment: `MMSEARCH_NAME` variables; the process's own by default.
+        folder: where `mmsearch.toml` is looked for; the current folder by default.
+
+    Raises:
+        InvalidSetting: an unknown name, or a value of the wrong type.
+    """
+    values: dict[str, Any] = _from_file((folder or Path.cwd()) / CONFIG_FILE)
+    names = {item.name for item in fields(Settings)}
+    for key, text in (os.environ if environment is None else environment).items():
+        name = key.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if key.startswith(ENVIRONMENT_PREFIX) and name in names:
+            values[name] = text
+    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise InvalidSetting(
+            f"setting {unknown[0]!r}: there is no such setting; known are {', '.join(sorted(names))}"
+        )
+    return Settings(**values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InvalidSetting(f"{path}: not readable as TOML: {error}; mend or remove it") from error
+
+
+def _checked(name: str, value: Any, kind: Any) -> Any:
+    """Return `value` as `kind`: strings from the environment become numbers."""
+    if get_origin(kind) is Literal:
+        allowed = get_args(kind)
+        if value in allowed:
+            return value
+        raise InvalidSetting(f"setting {name}={value!r}: allowed are {', '.join(allowed)}")
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(option for option in get_args(kind) if option is not type(None))
+    try:
+        converted = kind(value)
+    except (TypeError, ValueError):
+        raise InvalidSetting(f"setting {name}={value!r}: expected {kind.__name__}") from None
+    if kind in (int, float) and converted < 0:
+        raise InvalidSetting(f"setting {name}={value!r}: must not be negative")
+    return converted

@@ -1,0 +1,42 @@
+"""The encoder seam: what turns pages and queries into the vectors of one view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from mmsearch.types import Query, Vector, VectorKind
+
+
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """What an encoder may look at: a page's stored picture (JPEG bytes) and its text."""
+
+    text: str = ""
+    picture: bytes = b""
+
+
+class Encoder(Protocol):
+    """A model that makes the vectors of one view.
+
+    `identity` names the model, its revision and everything that changes its vectors; it is kept
+    in the index, and opening the index with another one is an error.
+    `reads` says what it looks at: the page's `text` or its `picture`.
+    `dimension` is the length of a row in dense and multi vectors, None for sparse ones.
+    `on_cpu` tells the worker not to run it beside the readers.
+    """
+
+    identity: str
+    kind: VectorKind
+    reads: Literal["text", "picture"]
+    dimension: int | None
+    on_cpu: bool
+
+    def encode_pages(self, pages: Sequence[PageContent]) -> list[Vector | None]:
+        """One vector a page, in order; None for a page that holds nothing for this view."""
+        ...
+
+    def encode_query(self, query: Query) -> Vector | None:
+        """The query's vector; None where the query holds nothing for this view."""
+        ...

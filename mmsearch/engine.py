@@ -1,0 +1,379 @@
+"""The search engine of one index: search, remove, and what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsearch import config, documents, filters, fusion, profiles, snippets
+from mmsearch.config import Settings
+from mmsearch.documents import DOCUMENT_SCHEMA, PAGE_FIELDS, READY, Documents
+from mmsearch.encoders import Encoder
+from mmsearch.errors import (
+    FormatMismatch,
+    InvalidQuery,
+    InvalidSetting,
+    NotFound,
+    ProfileMismatch,
+)
+from mmsearch.filters import Filter
+from mmsearch.index import FORMAT, Index, Schema, Search
+from mmsearch.page_store import PageStore
+from mmsearch.types import Document, Hit, Query
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+DEPTH = 100  # pages asked of each view: the fused list is cut from these
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A page on its way to being a hit: fused score and each view's raw score."""
+
+    point: str
+    score: float
+    scores: Mapping[str, float]
+
+
+def open(
+    index: str | Path | None = None,
+    *,
+    url: str | None = None,
+    profile: str | None = None,
+    create: bool = True,
+    settings: Settings | None = None,
+) -> SearchEngine:
+    """Open an index and everything that searches it.
+
+    Args:
+        index: index folder; `url`: address of a Qdrant server instead.
+        profile: for a new index; for an existing one it must be the one it was made with.
+        create: make the index where there is none.
+        settings: instead of environment and `mmsearch.toml`.
+
+    Raises:
+        NotFound: there is no index and `create` is False.
+        ProfileMismatch: the index was made with another profile or model.
+        FormatMismatch: the index was made by an older or newer mmsearch.
+        IndexLocked: another process holds it and does not answer.
+        IndexUnavailable: the server does not answer.
+    """
+    settings = settings or config.load()
+    address = url or str(index or settings.index)
+    remote = "://" in address
+    known = _known_info(address, settings, remote=remote)
+    if known is None and not create:
+        raise NotFound(
+            f"{address}: there is no index; make one: mmsearch ingest PATH --index {address}"
+        )
+    wanted = profile or settings.profile
+    if known is not None:
+        _check_format(address, known)
+        wanted = _check_profile(address, known, wanted)
+    chosen = profiles.load(wanted)
+    encoders = {view.name: profiles.create_encoder(view, settings) for view in chosen.views}
+    info = _info(wanted, chosen, encoders)
+    if known is not None:
+        _check_models(address, known, info)
+    pages = Schema(
+        tuple(profiles.schema_view(name, encoder) for name, encoder in encoders.items()),
+        PAGE_FIELDS,
+    )
+    opened = _open_index(address, settings, info, pages, remote=remote)
+    store = settings.store or (f"{address}/store" if not remote else f"{settings.collection}-store")
+    return SearchEngine(opened, chosen, encoders, PageStore(store), settings)
+
+
+class SearchEngine:
+    """Searches one index. Made by `mmsearch.open`; safe to use from several threads."""
+
+    def __init__(
+        self,
+        index: Index,
+        profile: profiles.Profile,
+        encoders: Mapping[str, Encoder],
+        store: PageStore,
+        settings: Settings,
+    ) -> None:
+        self.index = index
+        self.profile = profile
+        self.encoders = encoders
+        self.store = store
+        self.settings = settings
+        self.documents = Documents(index.documents)
+
+    def search(
+        self,
+        text: str = "",
+        *,
+        image: str | Path | bytes | Image | None = None,
+        limit: int = 10,
+        where: Filter | None = None,
+        views: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        """Find the pages that match words, an image, or both.
+
+        Args:
+            text: words or a question.
+            image: a screenshot or photo: path, encoded bytes or picture.
+            limit: how many hits.
+            where: narrows the search.
+            views: only these views of the index; all by default.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            InvalidQuery: nothing to search for, or an image that is none.
+        """
+        query = self.query(text, image=image)
+        found = self.candidates(query, where=where, views=views)
+        return self.hits(query, found[:limit])
+
+    def query(self, text: str = "", *, image: str | Path | bytes | Image | None = None) -> Query:
+        """Check and read what is looked for."""
+        text = text.strip()
+        if not text and image is None:
+            raise InvalidQuery('the query is empty; give words or an image: mmsearch search "words"')
+        return Query(text, _picture(image, self.settings) if image is not None else None)
+
+    def candidates(
+        self, query: Query, *, where: Filter | None = None, views: Sequence[str] | None = None
+    ) -> list[Candidate]:
+        """The fused first-stage list of visible pages, best first, at most `DEPTH` a view."""
+        searches = self._searches(query, self._chosen(views))
+        lists = self.index.pages.search(
+            list(searches.values()), (where or Filter()) & READY, payload=False
+        )
+        ranked = {
+            label: [(hit.id, hit.score) for hit in found]
+            for label, found in zip(searches, lists, strict=True)
+        }
+        weights = {label: self.profile.weights[label.split(".")[0]] for label in ranked}
+        scores: dict[str, dict[str, float]] = {}
+        for label, found in ranked.items():
+            for point, score in found:
+                scores.setdefault(point, {})[label] = score
+        fused = fusion.reciprocal_rank(ranked, weights)
+        return [Candidate(point, score, scores[point]) for point, score in fused]
+
+    def hits(self, query: Query, candidates: Sequence[Candidate]) -> list[Hit]:
+        """Candidates with their documents and snippets, in the order given."""
+        points = {
+            point.id: point.payload
+            for point in self.index.pages.retrieve([c.point for c in candidates])
+        }
+        known = self.documents.get(*{payload["document"] for payload in points.values()})
+        hits: list[Hit] = []
+        for candidate in candidates:
+            payload = points.get(candidate.point)
+            if payload is None or payload["document"] not in known:
+                continue  # removed since it was found
+            hits.append(
+                Hit(
+                    rank=len(hits) + 1,
+                    score=candidate.score,
+                    document=known[payload["document"]],
+                    page=payload["number"],
+                    scores=candidate.scores,
+                    snippet=snippets.snippet(payload["text"], query.text),
+                    seconds=payload.get("seconds"),
+                )
+            )
+        return hits
+
+    def find(self, name: str) -> list[Document]:
+        """The documents that a path, the path of a folder, or the start of an id names."""
+        path = str(Path(name).expanduser().absolute())
+        found = {document.id: document for document in self.documents.at(path)}
+        if not found:
+            for document in self.documents.all():
+                inside = any(place.startswith(path + "/") for place in document.paths)
+                if inside or (len(name) >= 6 and document.id.startswith(name.lower())):
+                    found[document.id] = document
+        return list(found.values())
+
+    def remove(self, name: str) -> list[Document]:
+        """Remove what a path, a folder or a document id (6 characters or more) names.
+
+        A document that is known under other paths as well stays, and forgets this path.
+
+        Raises:
+            NotFound: nothing is known under this name.
+        """
+        found = self.find(name)
+        if not found:
+            raise NotFound(f"{name}: no such document in {self.index.address}; see: mmsearch list")
+        path = str(Path(name).expanduser().absolute())
+        for document in found:
+            gone = {p for p in document.paths if p == path or p.startswith(path + "/")}
+            self.forget(document, gone or set(document.paths))
+        return found
+
+    def forget(self, document: Document, paths: set[str]) -> None:
+        """Drop some paths of a document, and the document itself with its last one."""
+        left = tuple(place for place in document.locations if place.path not in paths)
+        if left:
+            kept = replace(document, locations=left)
+            self.documents.put(kept)
+            self.index.pages.set_payload(
+                documents.shared_payload(kept), documents.of_document(document.id)
+            )
+            return
+        # The record goes last: a removal that was cut short is found and finished by the next.
+        self.index.pages.delete(documents.of_document(document.id))
+        self.store.delete(document.id)
+        self.documents.delete(document.id)
+
+    def compact(self) -> None:
+        """Rewrite the index so that nothing of what was removed is left on disk."""
+        self.index.compact()
+
+    def status(self) -> dict[str, Any]:
+        """What the index is and holds."""
+        pages = self.index.pages
+        return {
+            "index": self.index.address,
+            "profile": self.profile.name,
+            "models": dict(_mapping(self.index.info.get("encoders"))),
+            "documents": self.documents.counts(),
+            "pages": pages.count(Filter()),
+            "searchable_pages": pages.count(READY),
+            "vectors": {
+                name: pages.count(Filter(must=(filters.HasVector(name),)))
+                for name in self.encoders
+            },
+        }
+
+    def close(self) -> None:
+        """Release the index; safe to call twice."""
+        self.index.close()
+
+    def __enter__(self) -> SearchEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _chosen(self, views: Sequence[str] | None) -> Mapping[str, Encoder]:
+        unknown = [view for view in views or () if view not in self.encoders]
+        if unknown:
+            raise InvalidSetting(
+                f"view {unknown[0]!r}: the index has no such view; "
+                f"it has {', '.join(self.encoders)}"
+            )
+        return {name: self.encoders[name] for name in views} if views else self.encoders
+
+    def _searches(self, query: Query, encoders: Mapping[str, Encoder]) -> dict[str, Search]:
+        """A search for each view and each part of the query that it can read, by label."""
+        parts = {"": query}
+        readers = {encoder.reads for encoder in encoders.values()}
+        if query.image is not None and "text" in readers:
+            from mmsearch.ocr import recognise
+
+            words = recognise(query.image, engine="rapidocr").text
+            parts = {"": query, ".image": Query(words)} if query.text else {".image": Query(words)}
+        searches: dict[str, Search] = {}
+        for name, encoder in encoders.items():
+            own = parts if encoder.reads == "text" else {"": query}
+            for label, part in own.items():
+                vector = encoder.encode_query(part)
+                if vector is not None:
+                    searches[name + label] = Search(name, vector, DEPTH)
+        if not searches:
+            raise InvalidQuery(
+                "the query holds no word that can be searched for; "
+                "give other words, or an image with text on it"
+            )
+        return searches
+
+
+def _picture(image: str | Path | bytes | Image, settings: Settings) -> Image:
+    """A query image, checked and decoded."""
+    from PIL.Image import Image as PillowImage
+
+    from mmsearch.errors import UnreadableFile
+    from mmsearch.images import open_image
+
+    if isinstance(image, PillowImage):
+        return image.convert("RGB")
+    source = Path(image) if isinstance(image, str) else image
+    try:
+        return open_image(source, max_pixels=settings.max_pixels)
+    except (UnreadableFile, OSError) as error:
+        raise InvalidQuery(f"query image {error}") from error
+
+
+def _known_info(address: str, settings: Settings, *, remote: bool) -> Mapping[str, Any] | None:
+    """What the existing index was made with; None where there is no index."""
+    if remote:
+        from mmsearch.index.server import read_info as read_server_info
+
+        return read_server_info(address, api_key=settings.api_key, prefix=settings.collection)
+    from mmsearch.index.edge import read_info
+
+    return read_info(Path(address)) if (Path(address) / "current").exists() else None
+
+
+def _open_index(
+    address: str, settings: Settings, info: Mapping[str, object], pages: Schema, *, remote: bool
+) -> Index:
+    if remote:
+        from mmsearch.index.server import ServerIndex
+
+        return ServerIndex.open(
+            address,
+            api_key=settings.api_key,
+            prefix=settings.collection,
+            info=info,
+            pages=pages,
+            documents=DOCUMENT_SCHEMA,
+        )
+    from mmsearch.index.embedded import EmbeddedIndex
+
+    return EmbeddedIndex(Path(address), info=info, pages=pages, documents=DOCUMENT_SCHEMA)
+
+
+def _info(
+    wanted: str, profile: profiles.Profile, encoders: Mapping[str, Encoder]
+) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "profile": profile.name if wanted == "auto" else wanted,
+        "encoders": {name: encoder.identity for name, encoder in encoders.items()},
+        "tokens_per_page": profile.tokens_per_page,
+    }
+
+
+def _check_format(address: str, info: Mapping[str, Any]) -> None:
+    if info.get("format") != FORMAT:
+        raise FormatMismatch(
+            f"{address}: index format {info.get('format')}, this mmsearch reads {FORMAT}; "
+            f"ingest again into another folder: mmsearch ingest PATH --index NEW"
+        )
+
+
+def _check_profile(address: str, info: Mapping[str, Any], wanted: str) -> str:
+    made_with = str(info.get("profile"))
+    if wanted not in ("auto", made_with):
+        raise ProfileMismatch(
+            f"{address}: made with profile {made_with!r}, not {wanted!r}; leave --profile out, "
+            f"or ingest into another folder: mmsearch ingest PATH --profile {wanted} --index NEW"
+        )
+    return made_with
+
+
+def _check_models(address: str, known: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    for key in ("encoders", "tokens_per_page"):
+        if known.get(key) != ours[key]:
+            raise ProfileMismatch(
+                f"{address}: made with {key} {known.get(key)}, this mmsearch has {ours[key]}; "
+                f"ingest again into another folder: mmsearch ingest PATH --index NEW"
+            )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

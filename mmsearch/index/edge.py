@@ -1,0 +1,449 @@
+"""The embedded index: two Qdrant Edge shards in a folder, held by one process at a time.
+
+    FOLDER/
+      current -> generations/2      replaced by rename, so a reader sees the old or the new one
+      generations/2/format.json     how the index was made
+      generations/2/pages/          a point a page
+      generations/2/documents/      a point a document
+      index.lock                    held with flock() by the process that has the index open
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from mmsearch.errors import FormatMismatch, IndexLocked, IndexUnusable, NotFound
+from mmsearch.filters import AnyOf, Between, Condition, Filter, HasVector, Ids
+from mmsearch.index import Collection, Index, Point, Schema, Scored, Search, View, checked_vectors
+from mmsearch.types import Payload, PointId, SparseVector, Vector
+
+if TYPE_CHECKING:
+    import qdrant_edge
+
+UPSERT_BATCH = 256  # points an update: bounds the memory of one write-ahead-log record
+_PLACEHOLDER = "_"  # Edge wants at least one vector field, so `documents` has one, never filled
+
+T = TypeVar("T")
+
+
+class EdgeCollection(Collection):
+    """One shard. Reads run beside each other and beside writes; Edge orders the writes."""
+
+    def __init__(self, folder: Path, schema: Schema) -> None:
+        """Open the shard in `folder`, creating it where there is none."""
+        import qdrant_edge as edge
+
+        self._edge = edge
+        self.schema = schema
+        self._shard = _open_shard(folder, schema)
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        edge = self._edge
+        for batch in _batches(points):
+            written = [
+                edge.Point(point.id, self._vectors(point.vectors), dict(point.payload))
+                for point in batch
+            ]
+            self._shard.update(edge.UpdateOperation.upsert_points(written))
+
+    def set_vectors(self, vectors: Mapping[PointId, Mapping[str, Vector]]) -> None:
+        edge = self._edge
+        for batch in _batches(list(vectors.items())):
+            written = [edge.PointVectors(id_, self._vectors(views)) for id_, views in batch]
+            self._shard.update(edge.UpdateOperation.update_vectors(written))
+
+    def set_payload(self, payload: Payload, where: Filter) -> None:
+        operation = self._edge.UpdateOperation.set_payload_by_filter(_filter(where), payload)
+        self._shard.update(operation)
+
+    def delete(self, where: Filter) -> None:
+        if where == Filter():
+            raise ValueError("delete: an empty filter would remove every point")
+        self._shard.update(self._edge.UpdateOperation.delete_points_by_filter(_filter(where)))
+
+    def search(
+        self, searches: Sequence[Search], where: Filter, *, payload: bool | Sequence[str] = True
+    ) -> list[list[Scored]]:
+        if not searches:
+            return []
+        edge = self._edge
+        condition = _filter(where)
+        requests = [
+            edge.QueryRequest(
+                limit=search.limit,
+                query=edge.Query.Nearest(self._query_vector(search), using=search.view),
+                filter=condition,
+                with_payload=_selected(payload),
+                params=SEARCH_PARAMS(edge, self._view(search.view)),
+            )
+            for search in searches
+        ]
+        answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
+        return [
+            [Scored(str(hit.id), float(hit.score), hit.payload or {}) for hit in answer]
+            for answer in answers
+        ]
+
+    def retrieve(
+        self, ids: Sequence[PointId], *, payload: bool | Sequence[str] = True, vectors: bool = False
+    ) -> list[Point]:
+        records = self._shard.retrieve(list(ids), _selected(payload), vectors)
+        found = {str(record.id): self._point(record) for record in records}
+        return [found[id_] for id_ in ids if id_ in found]
+
+    def scroll(
+        self,
+        where: Filter,
+        *,
+        payload: bool | Sequence[str] = True,
+        vectors: bool = False,
+        batch: int = 256,
+    ) -> Iterator[Point]:
+        offset = None
+        while True:
+            request = self._edge.ScrollRequest(
+                offset=offset,
+                limit=batch,
+                filter=_filter(where),
+                with_payload=_selected(payload),
+                with_vector=vectors,
+            )
+            records, offset = self._shard.scroll(request)
+            yield from map(self._point, records)
+            if offset is None:
+                return
+
+    def count(self, where: Filter) -> int:
+        return int(self._shard.count(self._edge.CountRequest(exact=True, filter=_filter(where))))
+
+    def facet(self, name: str, where: Filter, *, limit: int = 10) -> dict[str | int, int]:
+        request = self._edge.FacetRequest(
+            key=name, limit=limit, exact=True, filter=_filter(where)
+        )
+        return {hit.value: hit.count for hit in self._shard.facet(request)}
+
+    def optimize(self) -> None:
+        """Merge and index segments; blocks, and lets searches through meanwhile."""
+        self._shard.optimize()
+
+    def flush(self) -> None:
+        self._shard.flush()
+
+    def close(self) -> None:
+        self._shard.close()
+
+    def copy_to(self, folder: Path) -> EdgeCollection:
+        """Write every live point into a fresh shard and return it."""
+        copy = EdgeCollection(folder, self.schema)
+        batch: list[Point] = []
+        for point in self.scroll(Filter(), vectors=True, batch=UPSERT_BATCH):
+            batch.append(point)
+            if len(batch) == UPSERT_BATCH:
+                copy.upsert(batch)
+                batch = []
+        copy.upsert(batch)
+        copy.optimize()
+        copy.flush()
+        return copy
+
+    def _view(self, name: str) -> View:
+        return self.schema.view(name)
+
+    def _vectors(self, vectors: Mapping[str, Vector]) -> dict[str, Any]:
+        return {
+            name: self._encoded(vector)
+            for name, vector in checked_vectors(self.schema, vectors).items()
+        }
+
+    def _query_vector(self, search: Search) -> Any:
+        return self._encoded(checked_vectors(self.schema, {search.view: search.vector})[search.view])
+
+    def _encoded(self, vector: Vector) -> Any:
+        if isinstance(vector, SparseVector):
+            return self._edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
+        return vector.tolist()
+
+    def _point(self, record: qdrant_edge.Record) -> Point:
+        vectors = record.vector if isinstance(record.vector, dict) else {}
+        return Point(
+            str(record.id),
+            record.payload or {},
+            {name: _decoded(vector) for name, vector in vectors.items() if name != _PLACEHOLDER},
+        )
+
+
+class EdgeIndex(Index):
+    """The embedded index of one folder. Use `EdgeIndex.open`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        lock: IO[str],
+        info: Mapping[str, object],
+        pages: EdgeCollection,
+        documents: EdgeCollection,
+    ) -> None:
+        self.folder = folder
+        self.address = str(folder)
+        self.info = info
+        self.pages: EdgeCollection = pages
+        self.documents: EdgeCollection = documents
+        self._lock = lock
+        self._maintenance = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, info: Mapping[str, object], pages: Schema, documents: Schema
+    ) -> EdgeIndex:
+        """Open the index of `folder`, making it where there is none.
+
+        Args:
+            folder: the index folder.
+            info: content of `format.json` for a new index; what is stored wins.
+            pages: schema of the pages.
+            documents: schema of the documents.
+
+        Raises:
+            IndexLocked: another process holds it.
+            FormatMismatch: the folder holds something else.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _take_lock(folder)
+        try:
+            if not (folder / "current").exists():
+                _create(folder, info, pages, documents)
+            _remove_leftovers(folder)
+            current = folder / "current"
+            return cls(
+                folder,
+                lock,
+                read_info(folder),
+                _shard_of(current / "pages", pages),
+                _shard_of(current / "documents", documents),
+            )
+        except BaseException:
+            lock.close()
+            raise
+
+    def optimize(self) -> None:
+        with self._maintenance:
+            self.pages.optimize()
+            self.documents.optimize()
+
+    def compact(self) -> None:
+        """Copy every live point into a new generation and delete the old one.
+
+        Writes from other threads wait for nothing here: call it when no ingestion runs.
+        """
+        with self._maintenance:
+            old = (self.folder / "current").resolve()
+            new = _new_generation(self.folder)
+            pages = self.pages.copy_to(new / "pages")
+            documents = self.documents.copy_to(new / "documents")
+            _write_json(new / "format.json", self.info)
+            _publish(self.folder, new)
+            # Searches still running on the old shards keep them alive until they are answered.
+            self.pages._shard, self.documents._shard = pages._shard, documents._shard
+            shutil.rmtree(old, ignore_errors=True)
+
+    def flush(self) -> None:
+        self.pages.flush()
+        self.documents.flush()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self.pages.close()
+        self.documents.close()
+        self._lock.close()
+
+
+def read_info(folder: Path) -> dict[str, object]:
+    """Read `format.json` of the index in `folder`.
+
+    Raises:
+        NotFound: there is no index.
+        FormatMismatch: there is something else, or a damaged index.
+    """
+    if not (folder / "current").exists():
+        raise NotFound(f"{folder}: no index here; make one: mmsearch ingest PATH --index {folder}")
+    path = folder / "current" / "format.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatMismatch(
+            f"{folder}: not a usable index: {path.name}: {error}; ingest into another folder"
+        ) from error
+    if not isinstance(info, dict):
+        raise FormatMismatch(f"{folder}: not a usable index: {path.name} holds no table")
+    return info
+
+
+def _take_lock(folder: Path) -> IO[str]:
+    """Lock the folder for this process; the kernel frees the lock when the process ends."""
+    file = (folder / "index.lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read(20).strip() or "unknown"
+        file.close()
+        raise IndexLocked(
+            f"{folder}: the index is in use by another process (pid {holder}) that does not "
+            f"answer; wait for it or end it"
+        ) from error
+    file.seek(0)
+    file.truncate()
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def _create(folder: Path, info: Mapping[str, object], pages: Schema, documents: Schema) -> None:
+    others = {path.name for path in folder.iterdir()} - {
+        "index.lock", "index.sock", "generations", "store"
+    }  # fmt: skip
+    if others:
+        raise FormatMismatch(
+            f"{folder}: not an index, and not empty ({sorted(others)[0]}); name another folder"
+        )
+    new = _new_generation(folder)
+    for name, schema in (("pages", pages), ("documents", documents)):
+        shard = EdgeCollection(new / name, schema)
+        shard.flush()
+        shard.close()
+    _write_json(new / "format.json", info)
+    _publish(folder, new)
+
+
+def _new_generation(folder: Path) -> Path:
+    generations = folder / "generations"
+    generations.mkdir(exist_ok=True)
+    number = max((int(p.name) for p in generations.iterdir() if p.name.isdigit()), default=0) + 1
+    new = generations / str(number)
+    new.mkdir()
+    return new
+
+
+def _publish(folder: Path, generation: Path) -> None:
+    link = folder / "current.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(generation.relative_to(folder))
+    link.replace(folder / "current")
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Delete generations that a killed process did not publish or did not clear away."""
+    current = (folder / "current").resolve()
+    for generation in (folder / "generations").iterdir():
+        if generation.resolve() != current:
+            shutil.rmtree(generation, ignore_errors=True)
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _shard_of(folder: Path, schema: Schema) -> EdgeCollection:
+    try:
+        return EdgeCollection(folder, schema)
+    except Exception as error:
+        raise IndexUnusable(
+            f"{folder}: the shard does not open: {error}; run: mmsearch doctor"
+        ) from error
+
+
+def _open_shard(folder: Path, schema: Schema) -> qdrant_edge.EdgeShard:
+    import qdrant_edge as edge
+
+    if (folder / "edge_config.json").exists():
+        return edge.EdgeShard.load(str(folder))
+    shard = edge.EdgeShard.create(str(folder), _config(edge, schema))
+    types = {
+        "keyword": edge.PayloadSchemaType.Keyword,
+        "integer": edge.PayloadSchemaType.Integer,
+        "float": edge.PayloadSchemaType.Float,
+    }
+    for name, kind in schema.fields.items():
+        shard.update(edge.UpdateOperation.create_field_index(name, types[kind]))
+    return shard
+
+
+def _config(edge: Any, schema: Schema) -> qdrant_edge.EdgeConfig:
+    dense = {
+        view.name: edge.EdgeVectorParams(
+            size=view.dimension,
+            distance=edge.Distance.Dot,
+            multivector_config=(
+                edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+                if view.kind == "multi"
+                else None
+            ),
+        )
+        for view in schema.views
+        if view.kind != "sparse"
+    }
+    sparse = {
+        view.name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
+        for view in schema.views
+        if view.kind == "sparse"
+    }
+    if not dense and not sparse:
+        sparse = {_PLACEHOLDER: edge.EdgeSparseVectorParams()}
+    return edge.EdgeConfig(vectors=dense or None, sparse_vectors=sparse or None)
+
+
+def SEARCH_PARAMS(edge: Any, view: View) -> Any:
+    return None
+
+
+def _filter(where: Filter) -> qdrant_edge.Filter:
+    import qdrant_edge as edge
+
+    return edge.Filter(
+        must=[_condition(edge, condition) for condition in where.must],
+        must_not=[_condition(edge, condition) for condition in where.must_not],
+    )
+
+
+def _condition(edge: Any, condition: Condition) -> Any:
+    match condition:
+        case Ids(ids):
+            return edge.HasIdCondition(set(ids))
+        case HasVector(view):
+            return edge.HasVectorCondition(view)
+        case Between(field, low, high):
+            return edge.FieldCondition(field, range=edge.RangeFloat(gte=low, lte=high))
+        case AnyOf(field, values):
+            return edge.FieldCondition(field, match=edge.MatchAny(list(values)))
+
+
+def _selected(payload: bool | Sequence[str]) -> bool | list[str]:
+    return payload if isinstance(payload, bool) else list(payload)
+
+
+def _decoded(vector: Any) -> Vector:
+    import numpy as np
+
+    if hasattr(vector, "indices"):
+        return SparseVector(
+            np.asarray(vector.indices, dtype=np.uint32), np.asarray(vector.values, dtype=np.float32)
+        )
+    return np.asarray(vector, dtype=np.float32)
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), UPSERT_BATCH):
+        yield items[start : start + UPSERT_BATCH]

@@ -1,0 +1,687 @@
+"""The index on a Qdrant server or cluster, by URL: how mmsearch outgrows one machine.
+
+Two collections, `PREFIX-pages` and `PREFIX-documents`. What `format.json` holds for a folder is
+the payload of one reserved point of the documents, which no verb of the seam shows: collection
+metadata would be the natural place, but only servers from 1.16 on have it. The point is written
+last, so an index that has it is whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import math
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from mmsearch.errors import (
+    FormatMismatch,
+    IndexUnavailable,
+    IndexUnusable,
+    InvalidSetting,
+    MissingExtra,
+    NotFound,
+    ProfileMismatch,
+)
+from mmsearch.filters import AnyOf, Between, Condition, Filter, HasVector, Ids
+from mmsearch.index import Collection, Index, Point, Schema, Scored, Search, View, checked_vectors
+from mmsearch.types import Payload, PointId, SparseVector, Vector
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient, models
+
+OLDEST_SERVER = (1, 13)  # the first that filters on HasVector
+BATCH_POINTS = 256
+BATCH_BYTES = 8 << 20  # a request; servers refuse more than 32 MiB unless told otherwise
+READ_BATCH = 1000
+INFO_POINT = "00000000-0000-0000-0000-000000000000"
+RETRIED = {408, 429, 502, 503, 504}
+START_LINE = "is the server running? docker run -p 6333:6333 qdrant/qdrant"
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server may take: everything in seconds.
+
+    A request waits `timeout` for an answer (whole seconds) and is repeated up to `attempts`
+    times, with pauses that double from `first_pause`; no repeat starts after `total`.
+    `creation` is the wait for another process that is making the same index.
+    """
+
+    timeout: int = 60
+    attempts: int = 6
+    total: float = 120.0
+    first_pause: float = 0.25
+    longest_pause: float = 10.0
+    creation: float = 10.0
+
+
+class _Refused(IndexUnusable):
+    """The server understood a request and refused it; repeating would not help."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServerCollection(Collection):
+    """One collection of the server. Every write waits until the server has applied it."""
+
+    def __init__(
+        self, server: _Server, name: str, schema: Schema, hidden: Sequence[PointId] = ()
+    ) -> None:
+        self.schema = schema
+        self._server = server
+        self._name = name
+        self._hidden = tuple(hidden)
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        from qdrant_client import models
+
+        checked = [Point(p.id, p.payload, checked_vectors(self.schema, p.vectors)) for p in points]
+        for batch in _batches(checked):
+            written = [
+                models.PointStruct(id=p.id, payload=p.payload, vector=_sent_all(p.vectors))
+                for p in batch
+            ]
+            self._ask("upsert", points=written, wait=True)
+
+    def set_vectors(self, vectors: Mapping[PointId, Mapping[str, Vector]]) -> None:
+        """Add or replace some views of existing points; points that are gone are left out."""
+        checked = [Point(id_, {}, checked_vectors(self.schema, v)) for id_, v in vectors.items()]
+        for batch in _batches([point for point in checked if point.vectors]):
+            try:
+                self._set_vectors(batch)
+            except _Refused as error:
+                if error.status != 404:
+                    raise
+                # A point was removed meanwhile. Which of the others were written is not promised.
+                alive = {point.id for point in self.retrieve([p.id for p in batch], payload=False)}
+                self._set_vectors([point for point in batch if point.id in alive])
+
+    def _set_vectors(self, batch: Sequence[Point]) -> None:
+        from qdrant_client import models
+
+        written = [models.PointVectors(id=p.id, vector=_sent_all(p.vectors)) for p in batch]
+        if written:
+            self._ask("update_vectors", points=written, wait=True)
+
+    def set_payload(self, payload: Payload, where: Filter) -> None:
+        if payload:
+            self._ask("set_payload", payload=payload, points=self._filter(where), wait=True)
+
+    def delete(self, where: Filter) -> None:
+        from qdrant_client import models
+
+        if where == Filter():
+            raise ValueError("delete: an empty filter would remove every point")
+        selected = models.FilterSelector(filter=self._filter(where))
+        self._ask("delete", points_selector=selected, wait=True)
+
+    def search(
+        self, searches: Sequence[Search], where: Filter, *, payload: bool | Sequence[str] = True
+    ) -> list[list[Scored]]:
+        condition = self._filter(where)
+        requests = [self._request(search, condition, payload) for search in searches]
+        asked = [request for request in requests if request is not None]
+        if not asked:
+            return [[] for _ in searches]
+        answers = iter(self._ask("query_batch_points", requests=asked))
+        return [
+            []
+            if request is None
+            else [Scored(str(hit.id), hit.score, hit.payload or {}) for hit in next(answers).points]
+            for request in requests
+        ]
+
+    def _request(
+        self, search: Search, condition: models.Filter, payload: bool | Sequence[str]
+    ) -> models.QueryRequest | None:
+        """One query of a batch; None where the vector holds nothing to find."""
+        from qdrant_client import models
+
+        if search.limit < 1:
+            raise ValueError(f"search in {search.view!r}: limit must be at least 1")
+        checked = checked_vectors(self.schema, {search.view: search.vector})
+        if search.view not in checked:
+            return None
+        return models.QueryRequest(
+            query=models.NearestQuery(nearest=_sent(checked[search.view])),
+            using=search.view,
+            filter=condition,
+            limit=search.limit,
+            with_payload=_selected(payload),
+        )
+
+    def retrieve(
+        self, ids: Sequence[PointId], *, payload: bool | Sequence[str] = True, vectors: bool = False
+    ) -> list[Point]:
+        asked = [id_ for id_ in ids if id_ not in self._hidden]
+        found: dict[PointId, Point] = {}
+        for start in range(0, len(asked), READ_BATCH):
+            records = self._ask(
+                "retrieve",
+                ids=asked[start : start + READ_BATCH],
+                with_payload=_selected(payload),
+                with_vectors=vectors,
+            )
+            found |= {str(record.id): _point(record) for record in records}
+        return [found[id_] for id_ in asked if id_ in found]
+
+    def scroll(
+        self,
+        where: Filter,
+        *,
+        payload: bool | Sequence[str] = True,
+        vectors: bool = False,
+        batch: int = 256,
+    ) -> Iterator[Point]:
+        condition, offset = self._filter(where), None
+        while True:
+            records, offset = self._ask(
+                "scroll",
+                scroll_filter=condition,
+                limit=batch,
+                offset=offset,
+                with_payload=_selected(payload),
+                with_vectors=vectors,
+            )
+            yield from map(_point, records)
+            if offset is None:
+                return
+
+    def count(self, where: Filter) -> int:
+        return int(self._ask("count", count_filter=self._filter(where), exact=True).count)
+
+    def facet(self, name: str, where: Filter, *, limit: int = 10) -> dict[str | int, int]:
+        if self.schema.fields.get(name) not in ("keyword", "integer"):
+            raise ValueError(f"facet {name!r}: not an indexed keyword or integer field")
+        answer = self._ask(
+            "facet", key=name, facet_filter=self._filter(where), limit=limit, exact=True
+        )
+        return {hit.value: hit.count for hit in answer.hits}
+
+    def create(self) -> bool:
+        """Make the collection; False where it was there, or another process was faster."""
+        from qdrant_client import models
+
+        if self._server.ask(lambda client: client.collection_exists(self._name)):
+            return False
+        # Dot, not Cosine: the score is then the dot product of exactly what was given, where
+        # Cosine would store, compare and return a normalised copy.
+        dense = {
+            view.name: models.VectorParams(
+                size=view.dimension or 0,
+                distance=models.Distance.DOT,
+                multivector_config=(
+                    models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+                    if view.kind == "multi"
+                    else None
+                ),
+            )
+            for view in self.schema.views
+            if view.kind != "sparse"
+        }
+        idf = models.SparseVectorParams(modifier=models.Modifier.IDF)
+        sparse = {view.name: idf for view in self.schema.views if view.kind == "sparse"}
+        try:
+            self._ask(
+                "create_collection", vectors_config=dense, sparse_vectors_config=sparse or None
+            )
+        except _Refused as error:
+            if error.status not in (400, 409):  # what "already exists" is depends on the version
+                raise
+            if not self._server.ask(lambda client: client.collection_exists(self._name)):
+                raise
+            return False
+        return True
+
+    def prepare(self) -> None:
+        """Check that the collection has the schema's views, and index fields that are not yet.
+
+        Raises:
+            ProfileMismatch: it has other views.
+        """
+        state = self._ask("get_collection")
+        found = _views(state.config.params)
+        if found != set(self.schema.views):
+            raise ProfileMismatch(
+                f"{self._server.address}: collection {self._name} has the views "
+                f"{_listed(found)}, not {_listed(self.schema.views)}; use the profile it was made "
+                f"with, or another name: --collection NAME"
+            )
+        for field, kind in self.schema.fields.items():
+            if field not in state.payload_schema:
+                self._ask("create_payload_index", field_name=field, field_schema=kind, wait=True)
+
+    def vacuum(self, patience: float) -> None:
+        """Have segments that hold removed points rewritten, and wait for that."""
+        from qdrant_client import models
+
+        before = self._ask("get_collection").config.optimizer_config
+        eager = models.OptimizersConfigDiff(deleted_threshold=0.0, vacuum_min_vector_number=100)
+        usual = models.OptimizersConfigDiff(
+            deleted_threshold=before.deleted_threshold,
+            vacuum_min_vector_number=before.vacuum_min_vector_number,
+        )
+        self._ask("update_collection", optimizers_config=eager)
+        try:
+            deadline = time.monotonic() + patience
+            while self._ask("get_collection").status != models.CollectionStatus.GREEN:
+                if time.monotonic() > deadline:
+                    logger.warning("%s: %s is still optimizing", self._server.address, self._name)
+                    return
+                time.sleep(0.5)
+        finally:
+            self._ask("update_collection", optimizers_config=usual)
+
+    def _ask(self, verb: str, **arguments: Any) -> Any:
+        return self._server.ask(lambda client: getattr(client, verb)(self._name, **arguments))
+
+    def _filter(self, where: Filter) -> models.Filter:
+        from qdrant_client import models
+
+        hidden = (Ids(self._hidden),) if self._hidden else ()
+        return models.Filter(
+            must=[self._condition(condition) for condition in where.must] or None,
+            must_not=[self._condition(condition) for condition in (*where.must_not, *hidden)]
+            or None,
+        )
+
+    def _condition(self, condition: Condition) -> Any:
+        from qdrant_client import models
+
+        match condition:
+            case Ids(ids):
+                return models.HasIdCondition(has_id=list(ids))
+            case HasVector(view):
+                return models.HasVectorCondition(has_vector=self.schema.view(view).name)
+            case AnyOf(field, values):
+                matched = models.MatchAny(any=list(dict.fromkeys(values)))  # type: ignore[arg-type]
+                return models.FieldCondition(key=field, match=matched)
+            case Between(field, low, high):
+                if not all(math.isfinite(bound) for bound in (low, high) if bound is not None):
+                    raise ValueError(f"filter on {field!r}: a bound is not finite; None is open")
+                if self.schema.fields.get(field) == "integer":
+                    # The server cuts the bounds of an integer index: from 2.5 on would find 2.
+                    low = None if low is None else math.ceil(low)
+                    high = None if high is None else math.floor(high)
+                return models.FieldCondition(key=field, range=models.Range(gte=low, lte=high))
+
+
+class ServerIndex(Index):
+    """The index of one pair of collections. Use `ServerIndex.open`."""
+
+    def __init__(
+        self,
+        server: _Server,
+        info: Mapping[str, object],
+        pages: ServerCollection,
+        documents: ServerCollection,
+    ) -> None:
+        self.address = server.address
+        self.info = info
+        self.pages: ServerCollection = pages
+        self.documents: ServerCollection = documents
+        self._server = server
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        api_key: str = "",
+        prefix: str = "mmsearch",
+        info: Mapping[str, object],
+        pages: Schema,
+        documents: Schema,
+        patience: Patience | None = None,
+    ) -> ServerIndex:
+        """Open the index on the server at `url`, making it where there is none.
+
+        Two processes may do so at once: one makes the index, the other finds it made.
+
+        Args:
+            url: `http://HOST:6333`, or https; without a port 6333 is meant.
+            api_key: sent with every request; never shown.
+            prefix: names the collections.
+            info: how a new index is made; what is stored wins.
+            pages: schema of the pages.
+            documents: schema of the documents.
+            patience: how long the server may take.
+
+        Raises:
+            IndexUnavailable: nothing answers, or the server stays busy.
+            IndexUnusable: the server refuses the API key, is too old, or is no Qdrant server.
+            ProfileMismatch: the collections have other views.
+            FormatMismatch: the collections hold something that mmsearch did not write.
+        """
+        server = _Server(url, api_key, patience or Patience())
+        try:
+            server.check()
+            index = cls(
+                server,
+                info,
+                ServerCollection(server, f"{prefix}-pages", pages),
+                ServerCollection(server, f"{prefix}-documents", documents, [INFO_POINT]),
+            )
+            index.info = index._ensure(prefix)
+            return index
+        except BaseException:
+            server.close()
+            raise
+
+    def _ensure(self, prefix: str) -> Mapping[str, object]:
+        """Make what is missing; the info of the index that is then there."""
+        stored = self._server.read_info(prefix)
+        if stored is None:
+            self.pages.create()
+            if not self.documents.create():
+                stored = self._server.await_info(prefix)
+        self.pages.prepare()
+        self.documents.prepare()
+        if stored is not None:
+            return stored
+        # Nobody else is at it: we made the collections, or who did died before the info point.
+        if self.documents.count(Filter()):
+            raise FormatMismatch(
+                f"{self.address}: the collection {prefix}-documents is no index of mmsearch; "
+                f"use another name: --collection NAME"
+            )
+        self._server.write_info(prefix, self.info)
+        return self._server.read_info(prefix) or self.info
+
+    def optimize(self) -> None:
+        """Do nothing: the server optimizes by itself, as points come in."""
+
+    def flush(self) -> None:
+        """Do nothing: a write is answered when the server's write-ahead log has it."""
+
+    def compact(self) -> None:
+        """Have the server rewrite every segment of 100 points or more that holds removed points.
+
+        The rest is the server's own time: smaller segments wait until they are merged, the
+        write-ahead log until it is full, and snapshots until they are deleted.
+        """
+        for collection in (self.pages, self.documents):
+            collection.vacuum(patience=600.0)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def read_info(
+    url: str, *, api_key: str = "", prefix: str = "mmsearch", patience: Patience | None = None
+) -> dict[str, object]:
+    """Read how the index on the server at `url` was made, without opening it.
+
+    Raises:
+        NotFound: there is no index of that prefix.
+        IndexUnavailable: nothing answers, or the server stays busy.
+        IndexUnusable: the server refuses the API key, is too old, or is no Qdrant server.
+    """
+    server = _Server(url, api_key, patience or Patience())
+    try:
+        server.check()
+        info = server.read_info(prefix)
+    finally:
+        server.close()
+    if info is None:
+        raise NotFound(
+            f"{server.address}: no index {prefix!r} here; "
+            f"make one: mmsearch ingest PATH --index {server.address}"
+        )
+    return info
+
+
+class _Server:
+    """The connection: it repeats what failed for a moment and words what failed for good."""
+
+    def __init__(self, url: str, api_key: str, patience: Patience) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidSetting(f"index {url!r}: no URL of a server, like http://localhost:6333")
+        # Without what might be a password before the @, since the address is shown.
+        self.address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+        if api_key and parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1"):
+            logger.warning("%s: the API key travels unencrypted; use https", self.address)
+        self._patience = patience
+        self._client = _client(self.address, api_key, patience.timeout)
+
+    def check(self) -> None:
+        """Make sure that a Qdrant server answers, new enough."""
+        try:
+            answer = self.ask(lambda client: client.info())
+        except _Refused as error:
+            if error.status != 404:
+                raise
+            raise IndexUnusable(
+                f"{self.address}: answers, but is no Qdrant server; check the URL"
+            ) from error
+        version = tuple(map(int, re.findall(r"\d+", answer.version)[:2]))
+        if version < OLDEST_SERVER:
+            raise IndexUnusable(
+                f"{self.address}: Qdrant {answer.version} is too old, mmsearch needs "
+                f"{'.'.join(map(str, OLDEST_SERVER))} or newer; run: docker pull qdrant/qdrant"
+            )
+
+    def read_info(self, prefix: str) -> dict[str, object] | None:
+        """The info of the index, None where there is no index or it is not finished."""
+        name = f"{prefix}-documents"
+        if not self.ask(lambda client: client.collection_exists(name)):
+            return None
+        for record in self.ask(lambda client: client.retrieve(name, [INFO_POINT])):
+            return dict(json.loads((record.payload or {})["info"]))
+        return None
+
+    def await_info(self, prefix: str) -> dict[str, object] | None:
+        """The info that another process is about to write; None where it does not come."""
+        deadline = time.monotonic() + self._patience.creation
+        while (info := self.read_info(prefix)) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return info
+
+    def write_info(self, prefix: str, info: Mapping[str, object]) -> None:
+        from qdrant_client import models
+
+        point = models.PointStruct(
+            id=INFO_POINT, vector={}, payload={"info": json.dumps(dict(info), sort_keys=True)}
+        )
+        self.ask(lambda client: client.upsert(f"{prefix}-documents", [point], wait=True))
+
+    def ask(self, call: Callable[[QdrantClient], T]) -> T:
+        """Make one request, again where that may help.
+
+        Raises:
+            IndexUnavailable: the server is down or stays busy.
+            IndexUnusable: it refuses the request.
+        """
+        patience = self._patience
+        deadline = time.monotonic() + patience.total
+        for attempt in itertools.count(1):
+            try:
+                return call(self._client)
+            except Exception as error:
+                fault = self._fault(error)
+                if fault is None:
+                    raise
+            pause = fault.pause
+            if pause is None:
+                doubled = patience.first_pause * 2 ** (attempt - 1)
+                pause = min(doubled, patience.longest_pause) * random.uniform(0.5, 1.0)
+            if attempt >= patience.attempts or time.monotonic() + pause > deadline:
+                raise IndexUnavailable(
+                    f"{self.address}: {fault.cause} ({attempt} attempts); {fault.advice}"
+                )
+            logger.info("%s: %s; again in %.1f s", self.address, fault.cause, pause)
+            time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _fault(self, error: Exception) -> _Fault | None:
+        """What a repeat may mend; None for an error that is not the server's.
+
+        Raises:
+            IndexUnusable: the server refuses, and would again.
+            IndexUnavailable: the server fails, and would again.
+        """
+        import httpx
+        from qdrant_client.common.client_exceptions import (
+            QdrantException,
+            ResourceExhaustedResponse,
+        )
+        from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+        match error:
+            case ResourceExhaustedResponse():
+                return _Fault("the server is busy (429)", pause=max(0.0, error.retry_after_s))
+            case QdrantException():  # a Retry-After that is no number of seconds
+                return _Fault("the server is busy (429)")
+            case UnexpectedResponse(status_code=int(status)) if status in RETRIED:
+                return _Fault(f"the server is busy ({status})")
+            case UnexpectedResponse():
+                raise self._refusal(error.status_code or 0, error.content) from error
+            case ResponseHandlingException(source=httpx.TimeoutException()):
+                return _Fault(f"no answer within {self._patience.timeout} s", advice=START_LINE)
+            case ResponseHandlingException(source=httpx.TransportError() as source):
+                return _Fault(_line(str(source)) or type(source).__name__, advice=START_LINE)
+            case ResponseHandlingException() | json.JSONDecodeError() | UnicodeDecodeError():
+                raise IndexUnusable(
+                    f"{self.address}: answers, but not as a Qdrant server does; check the URL"
+                ) from error
+        return None
+
+    def _refusal(self, status: int, content: bytes) -> IndexUnusable | IndexUnavailable:
+        reason = _reason(content)
+        if status in (401, 403):
+            return _Refused(
+                f"{self.address}: the server refuses the API key ({status}: {reason}); "
+                f"set MMSEARCH_API_KEY to one that may read and write",
+                status,
+            )
+        if status >= 500:
+            return IndexUnavailable(
+                f"{self.address}: the server fails ({status}: {reason}); see its log"
+            )
+        return _Refused(f"{self.address}: the server refuses ({status}: {reason})", status)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """A passing failure: its cause, the pause in seconds that the server asks for, what to do."""
+
+    cause: str
+    pause: float | None = None
+    advice: str = "try again later"
+
+
+def _client(address: str, api_key: str, timeout: int) -> QdrantClient:
+    try:
+        from qdrant_client import QdrantClient
+    except ImportError as error:
+        raise MissingExtra(
+            "an index on a server needs qdrant-client: pip install 'mmsearch[server]'"
+        ) from error
+    return QdrantClient(
+        url=address,
+        # As a header, since the client's own `api_key` warns about http even on this machine.
+        headers={"api-key": api_key} if api_key else None,
+        timeout=timeout,
+        check_compatibility=False,  # ours asks only for what `OLDEST_SERVER` has
+    )
+
+
+def _reason(content: bytes) -> str:
+    """What the server says of a refusal, as one line."""
+    try:
+        return _line(json.loads(content)["status"]["error"])
+    except (ValueError, KeyError, TypeError):
+        return _line(content.decode(errors="replace"))
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())[:300]
+
+
+def _batches(points: Sequence[Point]) -> Iterator[list[Point]]:
+    """Cut `points` into requests of bounded count and size; a larger point goes alone."""
+    batch: list[Point] = []
+    size = 0
+    for point in points:
+        more = _bytes(point)
+        if batch and (len(batch) == BATCH_POINTS or size + more > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(point)
+        size += more
+    if batch:
+        yield batch
+
+
+def _bytes(point: Point) -> int:
+    """How long the point is as JSON, rather too many than too few."""
+    numbers = sum(
+        2 * vector.values.size if isinstance(vector, SparseVector) else vector.size
+        for vector in point.vectors.values()
+    )
+    return 24 * numbers + len(json.dumps(point.payload)) + 200
+
+
+def _sent_all(vectors: Mapping[str, Vector]) -> dict[str, Any]:
+    return {name: _sent(vector) for name, vector in vectors.items()}
+
+
+def _sent(vector: Vector) -> Any:
+    from qdrant_client import models
+
+    if isinstance(vector, SparseVector):
+        return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
+    return vector.tolist()
+
+
+def _point(record: models.Record) -> Point:
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return Point(
+        str(record.id),
+        record.payload or {},
+        {name: _received(vector) for name, vector in vectors.items()},
+    )
+
+
+def _received(vector: Any) -> Vector:
+    if not hasattr(vector, "indices"):
+        return np.asarray(vector, dtype=np.float32)
+    indices = np.asarray(vector.indices, dtype=np.uint32)
+    order = np.argsort(indices)
+    return SparseVector(indices[order], np.asarray(vector.values, dtype=np.float32)[order])
+
+
+def _views(params: models.CollectionParams) -> set[View]:
+    """The views that a collection of the server has."""
+    dense = params.vectors if isinstance(params.vectors, dict) else {}
+    return {
+        View(name, "multi" if vector.multivector_config else "dense", vector.size)
+        for name, vector in dense.items()
+    } | {View(name, "sparse") for name in params.sparse_vectors or {}}
+
+
+def _listed(views: set[View] | tuple[View, ...]) -> str:
+    described = (f"{v.name} ({v.kind} {v.dimension or ''}".rstrip() + ")" for v in views)
+    return ", ".join(sorted(described)) or "none"
+
+
+def _selected(payload: bool | Sequence[str]) -> bool | list[str]:
+    return payload if isinstance(payload, bool) else list(payload)

@@ -1,0 +1,99 @@
+"""Page pictures, thumbnails and word boxes by document id, in a folder or any fsspec location.
+
+    ROOT/ab/abcdef.../7.jpg         the page picture that is shown and embedded
+    ROOT/ab/abcdef.../7.thumb.jpg   made when first asked for
+    ROOT/ab/abcdef.../7.words.json  [[text, x0, y0, x1, y1, confidence], ...]
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+
+from mmsearch.errors import NotFound
+from mmsearch.types import Box, Page, Word
+
+
+class PageStore:
+    """Files of pages. Writes are whole or not at all; deleting twice is fine."""
+
+    def __init__(self, root: str) -> None:
+        """`root` is a folder or an fsspec URL such as `s3://bucket/pages`."""
+        from fsspec.core import url_to_fs
+
+        self._files, self._root = url_to_fs(root)
+        self._local = self._files.protocol in ("file", ("file", "local"))
+
+    def put(self, document: str, page: Page) -> None:
+        """Store the picture and the word boxes of a page."""
+        words = [[w.text, *(round(v, 5) for v in w.box), round(w.confidence, 3)] for w in page.text.words]
+        self._write(self._path(document, f"{page.number}.words.json"), _json(words))
+        self._write(self._path(document, f"{page.number}.jpg"), page.picture)
+
+    def picture(self, document: str, number: int) -> bytes:
+        """The page picture, as JPEG.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return self._read(document, f"{number}.jpg")
+
+    def thumbnail(self, document: str, number: int) -> bytes:
+        """A small JPEG of the page, made on first use."""
+        try:
+            return self._read(document, f"{number}.thumb.jpg")
+        except NotFound:
+            from mmsearch.images import thumbnail
+
+            small = thumbnail(self.picture(document, number))
+            self._write(self._path(document, f"{number}.thumb.jpg"), small)
+            return small
+
+    def words(self, document: str, number: int) -> tuple[Word, ...]:
+        """The words of a page with their boxes."""
+        rows = json.loads(self._read(document, f"{number}.words.json"))
+        return tuple(Word(row[0], Box(*row[1:5]), row[5]) for row in rows)
+
+    def has(self, document: str, number: int) -> bool:
+        """Whether the page is stored whole; its picture is written last."""
+        return bool(self._files.exists(self._path(document, f"{number}.jpg")))
+
+    def delete(self, document: str) -> None:
+        """Remove everything of a document."""
+        folder = self._path(document)
+        if self._files.exists(folder):
+            self._files.rm(folder, recursive=True)
+
+    def delete_pages(self, document: str, numbers: Iterable[int]) -> None:
+        """Remove some pages of a document."""
+        for number in numbers:
+            for name in (f"{number}.jpg", f"{number}.thumb.jpg", f"{number}.words.json"):
+                path = self._path(document, name)
+                if self._files.exists(path):
+                    self._files.rm_file(path)
+
+    def _path(self, document: str, name: str = "") -> str:
+        return f"{self._root}/{document[:2]}/{document}/{name}".rstrip("/")
+
+    def _read(self, document: str, name: str) -> bytes:
+        try:
+            data: bytes = self._files.cat_file(self._path(document, name))
+        except FileNotFoundError:
+            raise NotFound(
+                f"document {document[:12]}: {name} is not stored; run: mmsearch ingest PATH"
+            ) from None
+        return data
+
+    def _write(self, path: str, data: bytes) -> None:
+        if not self._local:  # object stores show an object only when it is whole
+            self._files.pipe_file(path, data)
+            return
+        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        temporary = f"{path}.{uuid.uuid4().hex}"
+        self._files.pipe_file(temporary, data)
+        self._files.mv(temporary, path)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

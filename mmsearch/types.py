@@ -1,0 +1,164 @@
+"""The nouns of mmsearch: frozen data that flows from file to hit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Float32 = NDArray[np.float32]
+Kind = Literal["pdf", "image", "slides", "office", "video", "other"]
+TextSource = Literal["layer", "ocr", "sidecar", "none"]
+
+
+class Box(NamedTuple):
+    """A rectangle on a page in fractions of its width and height, origin top left."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class Word(NamedTuple):
+    """One word of a page and where it stands.
+
+    `confidence` is in [0, 1]; words of a text layer have 1.
+    """
+
+    text: str
+    box: Box
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """The text of a page in reading order, and where it came from.
+
+    `confidence` is the mean OCR confidence in [0, 1], None when the text was not recognised.
+    """
+
+    text: str = ""
+    source: TextSource = "none"
+    words: tuple[Word, ...] = ()
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One searchable unit: a page, slide, image or frame.
+
+    `number` counts from 1. `picture` is the JPEG that is stored, shown and embedded.
+    `seconds` is the time of a video frame.
+    """
+
+    number: int
+    picture: bytes
+    width: int
+    height: int
+    text: PageText = PageText()
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Weights of a few of 2**32 dimensions.
+
+    `indices` is (n,) uint32, unique and ascending; `values` is (n,) float32.
+    """
+
+    indices: NDArray[np.uint32]
+    values: Float32
+
+
+# dense: (dimension,) float32; multi: (passages, dimension) float32; sparse: SparseVector
+Vector = Float32 | SparseVector
+VectorKind = Literal["dense", "multi", "sparse"]
+
+
+class DocumentState(StrEnum):
+    """Where a document stands: `pending` until every page has every vector."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a document's bytes were found.
+
+    `path` is absolute, `name` relative to the folder that was ingested, `mtime` in seconds since
+    1970.
+    """
+
+    path: str
+    name: str
+    mtime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source file, known by the SHA-256 of its bytes.
+
+    `locations` is every place that it was found in, the first one first; `size` is in bytes;
+    `failed_pages` maps a page number to the reason.
+    """
+
+    id: str
+    state: DocumentState = DocumentState.PENDING
+    title: str = ""
+    kind: Kind = "other"
+    locations: tuple[Location, ...] = ()
+    page_count: int = 0
+    size: int = 0
+    tags: tuple[str, ...] = ()
+    reason: str = ""
+    failed_pages: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that the document is known under."""
+        return tuple(location.path for location in self.locations)
+
+    @property
+    def mtime(self) -> float:
+        """When the first found copy was last changed, in seconds since 1970; 0 if unknown."""
+        return self.locations[0].mtime if self.locations else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: words, an image, or both."""
+
+    text: str = ""
+    image: Image | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One page that was found; `score` is higher for better, `rank` counts from 1.
+
+    `scores` keeps each view's raw score. `box` is the spot on the page, where known.
+    """
+
+    rank: int
+    score: float
+    document: Document
+    page: int
+    scores: Mapping[str, float] = field(default_factory=dict)
+    snippet: str = ""
+    box: Box | None = None
+    seconds: float | None = None
+
+
+Payload = dict[str, Any]
+PointId = str
