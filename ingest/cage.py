@@ -105,8 +105,10 @@ class _Process:
 class Cage:
     """A fixed number of reading processes. Use as a context manager."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, worker: str = "ingest.worker") -> None:
+        """`worker` is the module that a reading process runs."""
         self._settings = settings
+        self._worker = worker
         self._count = settings.workers or os.cpu_count() or 1
         self._processes: list[_Process] = []
         self._tasks: deque[_Task] = deque()
@@ -157,7 +159,7 @@ class Cage:
         for process in self._processes:
             if process.task is None:
                 return process
-        process = _start_process(self._settings)
+        process = _start_process(self._settings, self._worker)
         self._processes.append(process)
         self._selector.register(process.link, selectors.EVENT_READ, process)
         return process
@@ -270,11 +272,11 @@ class Cage:
         process.process.wait()
 
 
-def _start_process(settings: Settings) -> _Process:
+def _start_process(settings: Settings, worker: str) -> _Process:
     ours, theirs = socket.socketpair()
     secret_free = {k: v for k, v in os.environ.items() if not k.startswith("MMSEARCH_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "ingest.worker", str(theirs.fileno())],
+        [sys.executable, "-m", worker, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -13,10 +13,20 @@ GRID = "#DDE3E6"
 
 
 def bars(
-    paper: Paper, x: float, y: float, width: float, height: float, labels: Sequence[str],
-    series: Mapping[str, Sequence[float]], colours: Sequence[str], *, top: float, step: float,
-    form: str = "{:.0f}", size: float = 7.5,
-) -> None:  # fmt: skip
+    paper: Paper,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    colours: Sequence[str],
+    *,
+    top: float,
+    step: float,
+    form: str = "{:.0f}",
+    size: float = 7.5,
+) -> None:
     """Grouped upright bars with their values on top; `height` includes the labels below."""
     floor = y + height - 2.2 * size
     rise = (floor - y) / top
@@ -29,9 +39,13 @@ def bars(
             tall = values[place] * rise
             paper.rect(left + 0.7, floor - tall, thick - 1.4, tall, fill=colour)
             paper.text(
-                left + thick / 2, floor - tall - 0.4 * size, form.format(values[place]),
-                size=size, align="center", colour=INK,
-            )  # fmt: skip
+                left + thick / 2,
+                floor - tall - 0.4 * size,
+                form.format(values[place]),
+                size=size,
+                align="center",
+                colour=INK,
+            )
             left += thick
         centre = x + slot * (place + 0.5)
         paper.text(centre, floor + 1.7 * size, label, size=size + 0.5, align="center")
@@ -39,10 +53,21 @@ def bars(
 
 
 def lines(
-    paper: Paper, x: float, y: float, width: float, height: float, labels: Sequence[str],
-    series: Mapping[str, Sequence[float]], colours: Sequence[str], *, top: float, step: float,
-    form: str = "{:.0f}", size: float = 7.5, fill: bool = False,
-) -> None:  # fmt: skip
+    paper: Paper,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    colours: Sequence[str],
+    *,
+    top: float,
+    step: float,
+    form: str = "{:.0f}",
+    size: float = 7.5,
+    fill: bool = False,
+) -> None:
     """Lines over equal steps, values at every point, the name at the right end."""
     floor = y + height - 2.2 * size
     rise = (floor - y) / top
@@ -51,9 +76,7 @@ def lines(
     for (name, values), colour in zip(series.items(), colours, strict=False):
         points = [(x + slot * (i + 0.5), floor - value * rise) for i, value in enumerate(values)]
         if fill:
-            area = shapes.polygon(
-                (points[0][0], floor), *points, (points[-1][0], floor)
-            )  # fmt: skip
+            area = shapes.polygon((points[0][0], floor), *points, (points[-1][0], floor))
             paper.draw(area, fill=colour, alpha=0.12)
         paper.line(*points, stroke=colour, width=1.8)
         for (px, py), value in zip(points, values, strict=True):
@@ -61,9 +84,13 @@ def lines(
             paper.text(px, py - size, form.format(value), size=size, align="center")
         end = points[-1]
         paper.text(
-            end[0] + 8, end[1] + size * 0.35, name, size=size + 0.5, font="Helvetica-Bold",
+            end[0] + 8,
+            end[1] + size * 0.35,
+            name,
+            size=size + 0.5,
+            font="Helvetica-Bold",
             colour=colour,
-        )  # fmt: skip
+        )
     for place, label in enumerate(labels):
         centre = x + slot * (place + 0.5)
         paper.text(centre, floor + 1.7 * size, label, size=size + 0.5, align="center")
@@ -71,9 +98,17 @@ def lines(
 
 
 def pie(
-    paper: Paper, x: float, y: float, radius: float, parts: Mapping[str, float],
-    colours: Sequence[str], *, inner: float = 0.56, size: float = 8, middle: Sequence[str] = (),
-) -> None:  # fmt: skip
+    paper: Paper,
+    x: float,
+    y: float,
+    radius: float,
+    parts: Mapping[str, float],
+    colours: Sequence[str],
+    *,
+    inner: float = 0.56,
+    size: float = 8,
+    middle: Sequence[str] = (),
+) -> None:
     """A ring around (x, y); each part is named beside it with its share in per cent."""
     total = sum(parts.values())
     start = 0.0
@@ -96,9 +131,14 @@ def pie(
     for number, words in enumerate(middle):
         font, points = ("Helvetica-Bold", size * 2) if number == 0 else ("Helvetica", size)
         paper.text(
-            x, y + (0.25 if number == 0 else 1.6 * number) * size, words, font=font, size=points,
-            align="center", colour=INK if number == 0 else MUTED,
-        )  # fmt: skip
+            x,
+            y + (0.25 if number == 0 else 1.6 * number) * size,
+            words,
+            font=font,
+            size=points,
+            align="center",
+            colour=INK if number == 0 else MUTED,
+        )
 
 
 def legend(paper: Paper, x: float, y: float, entries: Mapping[str, str], size: float = 8) -> None:
@@ -110,9 +150,15 @@ def legend(paper: Paper, x: float, y: float, entries: Mapping[str, str], size: f
 
 
 def _grid(
-    paper: Paper, x: float, floor: float, width: float, top: float, step: float, rise: float,
+    paper: Paper,
+    x: float,
+    floor: float,
+    width: float,
+    top: float,
+    step: float,
+    rise: float,
     size: float,
-) -> None:  # fmt: skip
+) -> None:
     value = 0.0
     while value <= top + 1e-9:
         level = floor - value * rise

@@ -9,6 +9,9 @@ from samples import shapes
 from samples.paper import Paper, Style
 from samples.shapes import Point
 
+# Drawings and tables read better wrapped by hand.
+# fmt: off
+
 INK, ORANGE, YELLOW, MUTED = "#1F2428", "#E8700A", "#FFC61A", "#6E767C"
 METAL = ("#F7F9FA", "#DDE3E7", "#AEB8BF", "#8A959D")
 BLUE = ("#BFD9EC", "#7FB0D3", "#3E7FAE", "#2A5E86")
@@ -29,7 +32,7 @@ def balloon(paper: Paper, number: int, at: Point, target: Point) -> None:
 def drum(
     paper: Paper, x: float, y: float, length: float, radius: float,
     tones: Sequence[str] = METAL, bore: float = 0, tilt: float = 0.3,
-) -> None:  # fmt: skip
+) -> None:
     """A cylinder lying along x, seen a little from its left end; (x, y) is that end's centre."""
     flat = radius * tilt
     body = shapes.both(
@@ -142,11 +145,11 @@ def exploded(paper: Paper, x: float, y: float) -> None:
         drum(paper, 8, 0, 28, 47, BLUE, bore=33)
         drum(paper, -6, 0, 14, 25, BLUE, bore=17)
     spots = [  # number, balloon, part; in page points relative to (x, y)
-        (1, (30, -128), (26, -62)), (2, (82, -96), (74, -55)), (3, (100, 48), (96, -9)),
+        (1, (30, -128), (26, -62)), (2, (82, -96), (63, -54)), (3, (100, 48), (96, -9)),
         (4, (132, -96), (131, -54)), (5, (176, 40), (176, -22)), (6, (204, 30), (209, -24)),
         (7, (258, -118), (256, -78)), (8, (336, 6), (334, -48)), (9, (392, -128), (390, -76)),
         (10, (418, 8), (412, -50)), (11, (462, -152), (462, -102)),
-    ]  # fmt: skip
+    ]
     for number, at, target in spots:
         balloon(paper, number, (x + at[0], y + at[1]), (x + target[0], y + target[1]))
 
@@ -161,7 +164,7 @@ def section(paper: Paper, x: float, y: float, stage: int) -> None:
             blade = shapes.polygon(
                 (at, mid + side * 6), (at + 5, mid + side * 6), (at + 9, mid + side * 32),
                 (at - 4, mid + side * 32), (at - 1, mid + side * 16),
-            )  # fmt: skip
+            )
             paper.draw(blade, fill=BRASS[1], stroke=INK, width=THIN)
 
     def seal(at: float, tone: str = ORANGE) -> None:
@@ -175,7 +178,7 @@ def section(paper: Paper, x: float, y: float, stage: int) -> None:
 
     for side in (-1, 1):  # the cover stays in place
         paper.rect(x + 92, mid - 15 + (-23 if side < 0 else 30), 13, 23, fill=BLUE[1], stroke=INK,
-                   width=THIN)  # fmt: skip
+                   width=THIN)
     paper.rect(x + 46, mid - 4, 84, 8, fill=METAL[1], stroke=INK, width=THIN)
     paper.line((x + 4, mid), (x + 126, mid), stroke=MUTED, width=0.5, dash=(8, 2, 1.5, 2))
     if stage == 1:
@@ -218,7 +221,7 @@ def warning_sign(paper: Paper, x: float, y: float, size: float, sign: str = "!")
             paper.draw(shapes.spline(points), stroke=INK, width=1.6 * s)
     else:
         paper.text(x, y + high * 0.86, sign, font="Helvetica-Bold", size=size * 0.62,
-                   align="center", colour=INK)  # fmt: skip
+                   align="center", colour=INK)
 
 
 def curve(paper: Paper, x: float, y: float, width: float, height: float) -> None:
@@ -233,11 +236,12 @@ def curve(paper: Paper, x: float, y: float, width: float, height: float) -> None
         paper.line((x, at), (right, at), stroke="#D9DFE3", width=0.5)
         paper.text(x - 6, at + 2.6, str(step * 10), size=7.5, align="right")
     paper.text(x + width / 2, floor + 26, "Flow Q in m³/h", font="Helvetica-Bold", size=8,
-               align="center")  # fmt: skip
+               align="center")
     paper.text(x - 6, y - 8, "Head H in m", font="Helvetica-Bold", size=8)
     for top, name, far, colour in (
-        (52.0, "Ø 209", 72, "#2A5E86"), (43.0, "Ø 190", 64, "#3E7FAE"), (33.5, "Ø 170", 55, "#7FB0D3"),
-    ):  # fmt: skip
+        (52.0, "Ø 209", 72, "#2A5E86"), (43.0, "Ø 190", 64, "#3E7FAE"),
+        (33.5, "Ø 170", 55, "#7FB0D3"),
+    ):
         points: list[Point] = []
         for step in range(13):
             flow = far * step / 12
@@ -252,7 +256,7 @@ def curve(paper: Paper, x: float, y: float, width: float, height: float) -> None
         paper.text(
             x + width * 0.56 - radius * 1.15 + 3, floor - height * 0.55 + 2.5, share, size=6.5,
             colour=ORANGE,
-        )  # fmt: skip
+        )
     paper.rect(x, y, width, height, stroke=INK, width=0.9)
 
 
@@ -278,7 +282,7 @@ def piping(paper: Paper, x: float, y: float) -> None:
 
     def valve(cx: float, cy: float, check: bool = False) -> None:
         wings = shapes.polygon((cx - 11, cy - 9), (cx - 11, cy + 9), (cx + 11, cy - 9),
-                               (cx + 11, cy + 9))  # fmt: skip
+                               (cx + 11, cy + 9))
         paper.draw(wings, fill="#FFFFFF", stroke=INK, width=1.2)
         if check:
             paper.draw(shapes.polygon((cx - 11, cy - 9), (cx - 11, cy + 9), (cx, cy)), fill=INK)
@@ -291,14 +295,16 @@ def piping(paper: Paper, x: float, y: float) -> None:
         paper.circle(cx, cy, 11, fill="#FFFFFF", stroke=INK, width=1.2)
         for tick in range(-120, 121, 40):
             paper.line(shapes.on_circle(cx, cy, 8, tick), shapes.on_circle(cx, cy, 10, tick),
-                       stroke=INK, width=0.6)  # fmt: skip
+                       stroke=INK, width=0.6)
         paper.line((cx, cy), shapes.on_circle(cx, cy, 7.5, turn), stroke=ORANGE, width=1.4)
 
     valve(x + 122, suction)
-    paper.draw(shapes.polygon((x + 164, suction - 5), (x + 184, suction - 8), (x + 184, suction + 5)),
-               fill="#FFFFFF", stroke=INK, width=1)  # fmt: skip
-    paper.draw(shapes.polygon((x + 164, suction - 5), (x + 184, suction - 5), (x + 184, suction + 5),
-                              (x + 164, suction + 5)), fill=water, stroke=INK, width=1)  # fmt: skip
+    paper.draw(shapes.polygon((x + 164, suction - 5), (x + 184, suction - 8),
+                              (x + 184, suction + 5)),
+               fill="#FFFFFF", stroke=INK, width=1)
+    paper.draw(shapes.polygon((x + 164, suction - 5), (x + 184, suction - 5),
+                              (x + 184, suction + 5),
+                              (x + 164, suction + 5)), fill=water, stroke=INK, width=1)
     gauge(x + 212, suction - 29, -70)
     gauge(x + 300, y + 23, 60)
     valve(x + 342, y + 52, check=True)
@@ -341,12 +347,12 @@ def wiring(paper: Paper, x: float, y: float) -> None:
         cross = 3.0
         for side in (-1, 1):
             paper.line((at - cross, y + 66 - 1 - side * cross), (at + cross, y + 65 + side * cross),
-                       stroke=INK, width=0.9)  # fmt: skip
+                       stroke=INK, width=0.9)
         paper.line((at, y + 86), (at, y + 127), stroke=colour, width=1.8)
         paper.line((at, y + 148), (at, y + 182), stroke=colour, width=1.8)
         paper.rect(at - 9, y + 182, 18, 20, fill="#FFFFFF", stroke=INK, width=1.2)
         paper.line((at, y + 182), (at, y + 187), (at + 5, y + 187), (at + 5, y + 197),
-                   (at, y + 197), (at, y + 202), stroke=INK, width=1.1)  # fmt: skip
+                   (at, y + 197), (at, y + 202), stroke=INK, width=1.1)
         paper.line((at, y + 202), (at, y + 246), stroke=colour, width=1.8)
         paper.circle(at, y + 246, 3, fill="#FFFFFF", stroke=INK, width=1.2)
         paper.text(at + 6, y + 243, ("U1", "V1", "W1")[number], size=7.5)
@@ -363,9 +369,9 @@ def wiring(paper: Paper, x: float, y: float) -> None:
     paper.text(x - 4, earth + 3, "PE", font="Helvetica-Bold", size=8.5)
     for colour, dash in (("#F2C300", None), ("#2F9E44", (5.0, 5.0))):
         paper.line((x + 14, earth), (x + 172, earth), (x + 172, y + 282), (x + 131, y + 282),
-                   stroke=colour, width=1.8, dash=dash, round=False)  # fmt: skip
+                   stroke=colour, width=1.8, dash=dash, round=False)
     paper.line((x + 172, earth), (x + 300, earth), stroke="#2F9E44", width=1.8, dash=(5, 5),
-               round=False)  # fmt: skip
+               round=False)
     # control circuit: stop, start with its holding contact, coil
     cx = x + 238
     paper.text(cx - 34, y + 82, "Control circuit 24 V", font="Helvetica-Bold", size=8.5)
@@ -409,7 +415,8 @@ def terminal_board(paper: Paper, x: float, y: float) -> None:
             paper.circle(cx, cy, 8, fill=BRASS[1], stroke=INK, width=1)
             paper.circle(cx, cy, 3.4, fill=BRASS[3])
             paper.text(cx, cy - 13, name, font="Helvetica-Bold", size=7.5, align="center")
-    for place, (name, colour) in enumerate((("L1", "#7A4A22"), ("L2", "#222222"), ("L3", "#8A8F94"))):
+    for place, (name, colour) in enumerate((("L1", "#7A4A22"), ("L2", "#222222"),
+                                            ("L3", "#8A8F94"))):
         cx = x + 28 + place * 38
         paper.line((cx, y + 84), (cx, y + 124), stroke=colour, width=2.4)
         paper.text(cx, y + 134, name, font="Helvetica-Bold", size=8, align="center")
@@ -420,14 +427,14 @@ def flow_chart(paper: Paper, x: float, y: float) -> None:
     small = Style("Helvetica", 8.2, 10, INK, align="center", after=0)
 
     def step(cx: float, top: float, words: str, wide: float = 124, high: float = 34,
-             fill: str = "#EAF2F8", radius: float = 3) -> None:  # fmt: skip
+             fill: str = "#EAF2F8", radius: float = 3) -> None:
         paper.rect(cx - wide / 2, top, wide, high, radius, fill=fill, stroke=INK, width=0.9)
         lines = 1 + words.count("<br/>")
         paper.paragraph(cx - wide / 2 + 4, top + high / 2 - 5 * lines - 0.5, wide - 8, words, small)
 
     def question(cx: float, cy: float, words: str, wide: float = 136, high: float = 60) -> None:
         diamond = shapes.polygon((cx, cy - high / 2), (cx + wide / 2, cy), (cx, cy + high / 2),
-                                 (cx - wide / 2, cy))  # fmt: skip
+                                 (cx - wide / 2, cy))
         paper.draw(diamond, fill="#FFF4CF", stroke=INK, width=0.9)
         lines = 1 + words.count("<br/>")
         paper.paragraph(cx - wide / 2, cy - 5 * lines - 0.5, wide, words, small)
@@ -461,7 +468,7 @@ def flow_chart(paper: Paper, x: float, y: float) -> None:
     link((b + 62, y + 333), (c - 62, y + 333), word="no", at=(b + 66, y + 329))
     step(c, y + 316, "Inspect the impeller<br/>and its seal (section 6)")
     link((b, y + 306), (b + 92, y + 306), (b + 92, y + 240), (c, y + 240), (c, y + 226),
-         word="yes", at=(b + 5, y + 302))  # fmt: skip
+         word="yes", at=(b + 5, y + 302))
     step(c, y + 200, "<b>Back to service</b>", 124, 26, "#CBE8CF", 13)
     link((b + 62, y + 145), (c, y + 145), (c, y + 200))
     link((b + 62, y + 207), (b + 92, y + 207), (b + 92, y + 213), (c - 62, y + 213))

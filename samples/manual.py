@@ -9,6 +9,9 @@ from samples.figures import INK, MUTED, ORANGE, YELLOW
 from samples.paper import Paper, Style, text_height
 from samples.report import logo
 
+# Drawings and tables read better wrapped by hand.
+# fmt: off
+
 LEFT, WIDTH = 56.0, 483.0
 BODY = Style("Helvetica", 9.6, 13.8, INK, after=6)
 STEP = Style("Helvetica", 9.6, 13.4, INK, after=5, indent=20)
@@ -35,13 +38,13 @@ def manual() -> bytes:
         paper.bookmark(title)
         _furniture(paper, number, title)
         page(paper)
-    return paper.bytes()
+    return paper.pdf()
 
 
 def _furniture(paper: Paper, section: int, title: str) -> None:
     paper.rect(LEFT, 52, 30, 30, fill=INK)
     paper.text(LEFT + 15, 73.5, str(section), font="Helvetica-Bold", size=18, colour="#FFFFFF",
-               align="center")  # fmt: skip
+               align="center")
     paper.text(LEFT + 42, 75, title, font="Helvetica-Bold", size=21, tracking=-0.2)
     paper.line((LEFT, 92), (LEFT + WIDTH, 92), stroke=INK, width=1.2)
     paper.line((LEFT, 800), (LEFT + WIDTH, 800), stroke="#C9CFD3", width=0.5)
@@ -65,7 +68,7 @@ def _steps(paper: Paper, x: float, y: float, width: float, texts: Sequence[str])
     for number, text in enumerate(texts, start=1):
         paper.circle(x + 7, y + 6.6, 7, fill=INK)
         paper.text(x + 7, y + 9.6, str(number), font="Helvetica-Bold", size=8, colour="#FFFFFF",
-                   align="center")  # fmt: skip
+                   align="center")
         y = paper.paragraph(x, y, width, text, STEP)
     return y
 
@@ -73,7 +76,7 @@ def _steps(paper: Paper, x: float, y: float, width: float, texts: Sequence[str])
 def _warning(
     paper: Paper, y: float, word: str, text: str, x: float = LEFT, width: float = WIDTH,
     sign: str = "!",
-) -> float:  # fmt: skip
+) -> float:
     """A framed warning; returns the y below it."""
     band = {"DANGER": "#D62828", "WARNING": ORANGE, "CAUTION": YELLOW, "NOTE": "#2A6FA8"}[word]
     light = INK if word == "CAUTION" else "#FFFFFF"
@@ -86,7 +89,7 @@ def _warning(
     if word == "NOTE":
         paper.circle(x + 31, y + 40, 14, fill=band)
         paper.text(x + 31, y + 47, "i", font="Times-Bold", size=20, colour="#FFFFFF",
-                   align="center")  # fmt: skip
+                   align="center")
     else:
         figures.warning_sign(paper, x + 31, y + 24, 36, sign)
     paper.paragraph(x + 62, y + 26, width - 74, text, look)
@@ -105,7 +108,7 @@ def _cover(paper: Paper) -> None:
     figures.pump(paper, 304, 640, 1.5)
     paper.line((60, 640), (535, 640), stroke=INK, width=1.2)
     paper.text(LEFT, 718, "Read this manual before you install or open the pump.",
-               font="Helvetica-Bold", size=11)  # fmt: skip
+               font="Helvetica-Bold", size=11)
     paper.text(LEFT, 735, "Keep it near the machine.", size=11)
     paper.line((LEFT, 766), (LEFT + WIDTH, 766), stroke=INK, width=0.6)
     for place, (what, value) in enumerate(
@@ -122,7 +125,7 @@ def _safety(paper: Paper) -> None:
         "The pump is built to the state of the art, but it turns fast, it holds water under "
         "pressure, and it is driven by dangerous voltage. Only people who have been trained for "
         "it may install, open or repair it. The signal words mean:", BODY,
-    )  # fmt: skip
+    )
     y = paper.table(
         LEFT, y + 2, (110, 373),
         [
@@ -133,28 +136,28 @@ def _safety(paper: Paper) -> None:
             ("NOTE", "Useful advice; nobody is in danger."),
         ],
         style=CELL, head="#FFFFFF", head_fill=INK, ink=INK,
-    )  # fmt: skip
+    )
     y = _warning(paper, y + 16, "DANGER",
                  "<b>Electric shock.</b> Before you open the terminal box, switch off main switch "
                  "Q1, lock it with a padlock and check that all three phases are dead. Wait five "
-                 "minutes if a frequency converter is fitted.", sign="bolt")  # fmt: skip
+                 "minutes if a frequency converter is fitted.", sign="bolt")
     y = _warning(paper, y, "WARNING",
                  "<b>Rotating parts.</b> Never run the pump without the yellow coupling guard. "
-                 "Loose clothes, hair and gloves can be drawn in.")  # fmt: skip
+                 "Loose clothes, hair and gloves can be drawn in.")
     y = _warning(paper, y, "WARNING",
-                 "<b>Hot surface.</b> When pumping hot water the casing reaches 110 °C. Let it cool "
-                 "below 40 °C before you touch it.", sign="heat")  # fmt: skip
+                 "<b>Hot surface.</b> When pumping hot water the casing reaches 110 °C. Let it "
+                 "cool below 40 °C before you touch it.", sign="heat")
     y = _warning(paper, y, "CAUTION",
                  "<b>Dry running destroys the seal within a minute.</b> Fill casing and suction "
                  "pipe completely before the first start, and never start against a closed suction "
-                 "valve.")  # fmt: skip
+                 "valve.")
     y = _warning(paper, y, "NOTE",
                  "Use original spare parts. The guarantee ends when parts of other makers are "
-                 "fitted to the wetted side of the pump.")  # fmt: skip
+                 "fitted to the wetted side of the pump.")
     _head(paper, y, "Intended use")
     paper.paragraph(LEFT, y + 19, WIDTH,
                     "Clean or slightly dirty water without fibres, up to 110 °C and 10 bar. The "
-                    "pump is not meant for fuels, acids, sea water or food.", BODY)  # fmt: skip
+                    "pump is not meant for fuels, acids, sea water or food.", BODY)
 
 
 def _data(paper: Paper) -> None:
@@ -176,19 +179,19 @@ def _data(paper: Paper) -> None:
             ("Weight with motor", "104 kg", "118 kg"),
         ],
         align="lcc", style=CELL, head="#FFFFFF", head_fill=INK, stripe="#F1F3F5", ink=INK,
-    )  # fmt: skip
+    )
     y = _head(paper, y + 22, "Pump curves")
     paper.paragraph(
         LEFT, y, WIDTH,
         "The curves hold for water of 20 °C at the rated speed. Choose the working point between "
         "the dashed lines; outside them the pump runs rough and wastes energy.", BODY,
-    )  # fmt: skip
+    )
     figures.curve(paper, LEFT + 32, y + 62, 420, 244)
     _caption(paper, y + 356, "Figure 1: Head and efficiency over flow for three impeller diameters")
     figures_y = y + 372
     _warning(paper, figures_y, "NOTE", "The pump needs a net positive suction head of at least "
              "2.8 m at 45 m³/h. Shorten the suction pipe if the pump rattles as if full of "
-             "gravel.")  # fmt: skip
+             "gravel.")
 
 
 def _installation(paper: Paper) -> None:
@@ -196,7 +199,7 @@ def _installation(paper: Paper) -> None:
         LEFT, 106, WIDTH,
         "Place the pump as near to the suction tank as possible, on a level foundation of at least "
         "150 mm of concrete. Leave 600 mm free behind the motor so that it can be drawn out.", BODY,
-    )  # fmt: skip
+    )
     figures.piping(paper, LEFT + 6, y + 12)
     _caption(paper, y + 240, "Figure 2: Pump between suction tank and mains")
     paper.table(
@@ -207,7 +210,7 @@ def _installation(paper: Paper) -> None:
             ("4", "Pressure gauge", "5", "Check valve", "6", "Gate valve, discharge"),
         ],
         align="rlrlrl", style=CELL, ink=INK, pad=3,
-    )  # fmt: skip
+    )
     y = _head(paper, y + 322, "Setting up and first start")
     y = _steps(paper, LEFT, y + 2, WIDTH, [
         "Set the base plate on wedges next to the anchor bolts and level it to 0.2 mm per metre.",
@@ -221,22 +224,22 @@ def _installation(paper: Paper) -> None:
         "Start the motor for one second and compare its direction with the arrow on the casing.",
         "Start again with gate valve (6) closed, then open it slowly until the rated pressure is "
         "reached.",
-    ])  # fmt: skip
+    ])
     _warning(paper, y + 8, "CAUTION", "Do not let the pump run for more than two minutes against "
-             "the closed discharge valve: the water inside begins to boil.")  # fmt: skip
+             "the closed discharge valve: the water inside begins to boil.")
 
 
 def _electrical(paper: Paper) -> None:
     y = _warning(paper, 106, "DANGER",
                  "<b>Electric shock.</b> Only a qualified electrician may connect the motor. "
-                 "Disconnect and lock the supply first.", sign="bolt")  # fmt: skip
+                 "Disconnect and lock the supply first.", sign="bolt")
     figures.wiring(paper, LEFT + 10, y + 4)
     figures.terminal_board(paper, LEFT + 348, y + 84)
     paper.text(LEFT + 414, y + 76, "Terminal box, star", font="Helvetica-Bold", size=8.5,
-               align="center")  # fmt: skip
+               align="center")
     paper.paragraph(LEFT + 348, y + 236, 134,
                     "Brass links join W2, U2 and V2. For 230 V supplies move them to delta.",
-                    BODY.but(size=8.2, leading=10.6))  # fmt: skip
+                    BODY.but(size=8.2, leading=10.6))
     _caption(paper, y + 340, "Figure 3: Wiring diagram of motor and starter")
     y = paper.table(
         LEFT, y + 352, (50, 170, 263),
@@ -249,11 +252,11 @@ def _electrical(paper: Paper) -> None:
             ("M1", "Motor", "Insulation class F, IP 55"),
         ],
         style=CELL, head="#FFFFFF", head_fill=INK, ink=INK,
-    )  # fmt: skip
+    )
     y = _head(paper, y + 18, "Tightening torques at the terminals")
     paper.paragraph(LEFT, y, WIDTH,
                     "Phase terminals M5: 2.0 Nm. Earth terminal M6: 3.0 Nm. Cable gland M32: hand "
-                    "tight plus half a turn. Use copper cable of at least 4 × 2.5 mm².", BODY)  # fmt: skip
+                    "tight plus half a turn. Use copper cable of at least 4 × 2.5 mm².", BODY)
 
 
 def _parts(paper: Paper) -> None:
@@ -261,7 +264,7 @@ def _parts(paper: Paper) -> None:
         LEFT, 106, WIDTH,
         "When you order, state the part number and the serial number from the name plate. Parts "
         "marked with a dot belong in every store room.", BODY,
-    )  # fmt: skip
+    )
     figures.exploded(paper, LEFT + 8, 338)
     _caption(paper, 424, "Figure 4: Exploded view of the pump")
     paper.table(
@@ -283,9 +286,9 @@ def _parts(paper: Paper) -> None:
         ],
         align="clclc", style=CELL, pad=3.2, head="#FFFFFF", head_fill=INK, stripe="#F1F3F5",
         ink=INK,
-    )  # fmt: skip
+    )
     _warning(paper, 712, "NOTE", "Spare parts for the older CP-60 do not fit. Its impeller nut has "
-             "a right-hand thread.")  # fmt: skip
+             "a right-hand thread.")
 
 
 def _seal(paper: Paper) -> None:
@@ -294,13 +297,13 @@ def _seal(paper: Paper) -> None:
         "How to replace the impeller seal. Renew the mechanical seal when more than three drops a "
         "minute leave the drain hole, and at the latest after 16,000 hours. Two people need about "
         "ninety minutes.", BODY,
-    )  # fmt: skip
+    )
     y = _warning(paper, y + 4, "WARNING", "<b>Scalding and pressure.</b> Close both gate valves, "
-                 "lock the main switch, let the pump cool and open the drain plug before you loosen "
-                 "a single bolt.", sign="heat")  # fmt: skip
+                 "lock the main switch, let the pump cool and open the drain plug before you "
+                 "loosen a single bolt.", sign="heat")
     y = _head(paper, y, "You need")
     y = paper.paragraph(LEFT, y, WIDTH, "Seal kit TW-80-2100, socket wrench 30 mm, two levers, "
-                        "torque wrench, soapy water, a clean rag. No grease.", BODY)  # fmt: skip
+                        "torque wrench, soapy water, a clean rag. No grease.", BODY)
     y = _head(paper, y + 4, "Removing the old seal")
     y = _steps(paper, LEFT, y, 330, [
         "Remove the coupling guard and the rubber coupling element (9).",
@@ -311,7 +314,7 @@ def _seal(paper: Paper) -> None:
         "Lever the impeller (4) off the shaft with two levers set opposite each other.",
         "Draw the rotating ring (5) and the spring (6) off the shaft. Press the seat out of the "
         "cover from behind.",
-    ])  # fmt: skip
+    ])
     y = _head(paper, y + 6, "Fitting the new seal")
     y = _steps(paper, LEFT, y, 330, [
         "Clean shaft and cover. The shaft must be free of scratches; polish it with fine emery "
@@ -323,7 +326,7 @@ def _seal(paper: Paper) -> None:
         "Put in a new casing gasket (2), insert the bracket, tighten the eight bolts crosswise "
         "with 45 Nm.",
         "Turn the shaft by hand: it must move freely. Fill the pump and check for drops.",
-    ])  # fmt: skip
+    ])
     for stage, words in enumerate(
         ("Loosen the nut", "Lever off the impeller", "Draw off the seal", "Fit the new parts"), 1
     ):
@@ -331,7 +334,7 @@ def _seal(paper: Paper) -> None:
         figures.section(paper, LEFT + 353, top, stage)
         _caption(paper, top + 97, f"{'ABCD'[stage - 1]}: {words}", LEFT + 353)
     _warning(paper, y + 8, "CAUTION", "A new seal that has run dry once is an old seal. Fill the "
-             "pump before you try it.", width=330)  # fmt: skip
+             "pump before you try it.", width=330)
 
 
 def _trouble(paper: Paper) -> None:
@@ -342,13 +345,15 @@ def _trouble(paper: Paper) -> None:
         LEFT, y, (110, 180, 193),
         [
             ("Fault", "Likely cause", "Remedy"),
-            ("Rattling noise", "Cavitation: suction pressure too low", "Shorten suction pipe, lower the pump"),
-            ("Bearing above 80 °C", "Too much or too little oil", "Set oil to middle of sight glass"),
+            ("Rattling noise", "Cavitation: suction pressure too low",
+             "Shorten suction pipe, lower the pump"),
+            ("Bearing above 80 °C", "Too much or too little oil",
+             "Set oil to middle of sight glass"),
             ("Seal drips", "Sliding faces worn", "Replace the impeller seal (section 6)"),
             ("Vibration", "Coupling out of line", "Align coupling to 0.05 mm"),
         ],
         style=CELL, pad=2.8, head="#FFFFFF", head_fill=INK, ink=INK,
-    )  # fmt: skip
+    )
     y = _head(paper, y + 16, "Maintenance schedule")
     paper.table(
         LEFT, y, (243, 60, 60, 60, 60),
@@ -361,4 +366,4 @@ def _trouble(paper: Paper) -> None:
         ],
         align="lcccc", style=CELL, pad=2.8, head="#FFFFFF", head_fill=INK, stripe="#F1F3F5",
         ink=INK,
-    )  # fmt: skip
+    )

@@ -9,17 +9,19 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-import pypdfium2  # type: ignore[import-untyped,unused-ignore]
-import reportlab  # type: ignore[import-untyped,unused-ignore]
+import reportlab
 from PIL import Image
-from reportlab.lib import enums, styles, utils  # type: ignore[import-untyped,unused-ignore]
-from reportlab.lib.colors import HexColor  # type: ignore[import-untyped,unused-ignore]
-from reportlab.pdfbase import pdfmetrics, ttfonts  # type: ignore[import-untyped,unused-ignore]
-from reportlab.pdfgen import canvas  # type: ignore[import-untyped,unused-ignore]
-from reportlab.platypus import Paragraph  # type: ignore[import-untyped,unused-ignore]
+from reportlab import rl_config
+from reportlab.lib import enums, styles, utils
+from reportlab.lib.colors import HexColor
+from reportlab.pdfbase import pdfmetrics, ttfonts
+from reportlab.pdfgen import canvas
+from reportlab.platypus import Paragraph
 
 from samples import shapes
 from samples.shapes import Point
+
+rl_config.useA85 = 0  # streams as plain bytes: smaller files, sooner written
 
 A4: Point = (595.28, 841.89)
 
@@ -56,7 +58,7 @@ class Style:
 
 
 class Paper:
-    """A PDF being drawn, page by page; `bytes()` ends it. The same calls give the same bytes."""
+    """A PDF being drawn, page by page; `pdf()` ends it. The same calls give the same bytes."""
 
     def __init__(self, size: Point = A4, title: str = "", author: str = "") -> None:
         _register_fonts()
@@ -71,7 +73,7 @@ class Paper:
         """End the page and begin the next."""
         self._canvas.showPage()
 
-    def bytes(self) -> bytes:
+    def pdf(self) -> bytes:
         """End the last page and the file."""
         self._canvas.save()
         return self._buffer.getvalue()
@@ -107,9 +109,15 @@ class Paper:
         self._canvas.restoreState()
 
     def rect(
-        self, x: float, y: float, width: float, height: float, radius: float = 0, /,
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        radius: float = 0,
+        /,
         **ink: Unpack[Ink],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Paint a rectangle."""
         self.draw(shapes.box(x, y, width, height, radius), **ink)
 
@@ -135,26 +143,43 @@ class Paper:
         )
 
     def shade(
-        self, d: str, colours: Sequence[str], start: Point, end: Point,
+        self,
+        d: str,
+        colours: Sequence[str],
+        start: Point,
+        end: Point,
         stops: Sequence[float] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Fill an outline with a linear gradient from `start` to `end`."""
         with self.clipped(d):
             self._canvas.linearGradient(
-                start[0], self._up(start[1]), end[0], self._up(end[1]),
-                [HexColor(colour) for colour in colours], stops, extend=True,
-            )  # fmt: skip
+                start[0],
+                self._up(start[1]),
+                end[0],
+                self._up(end[1]),
+                [HexColor(colour) for colour in colours],
+                stops,
+                extend=True,
+            )
 
     def glow(
-        self, d: str, colours: Sequence[str], centre: Point, radius: float,
+        self,
+        d: str,
+        colours: Sequence[str],
+        centre: Point,
+        radius: float,
         stops: Sequence[float] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Fill an outline with a radial gradient, from the centre outwards."""
         with self.clipped(d):
             self._canvas.radialGradient(
-                centre[0], self._up(centre[1]), radius,
-                [HexColor(colour) for colour in colours], stops, extend=True,
-            )  # fmt: skip
+                centre[0],
+                self._up(centre[1]),
+                radius,
+                [HexColor(colour) for colour in colours],
+                stops,
+                extend=True,
+            )
 
     @contextmanager
     def clipped(self, d: str) -> Iterator[None]:
@@ -188,10 +213,19 @@ class Paper:
     # Words
 
     def text(
-        self, x: float, y: float, words: str, *, font: str = "Helvetica", size: float = 9,
-        colour: str = "#1B2A33", align: Align = "left", tracking: float = 0, alpha: float = 1,
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        font: str = "Helvetica",
+        size: float = 9,
+        colour: str = "#1B2A33",
+        align: Align = "left",
+        tracking: float = 0,
+        alpha: float = 1,
         bold: float = 0,
-    ) -> float:  # fmt: skip
+    ) -> float:
         """One line of text on the baseline `y`; returns its width in points.
 
         `tracking` is extra space between letters, `bold` a stroke around them, both in points.
@@ -219,11 +253,23 @@ class Paper:
         return y + height + style.after
 
     def table(
-        self, x: float, y: float, widths: Sequence[float], rows: Sequence[Sequence[str]], *,
-        align: str = "", style: Style | None = None, pad: float = 3.5, gap: float = 4,
-        head: str | None = None, head_fill: str | None = None, rule: str | None = "#C9D2D6",
-        stripe: str | None = None, strong: Sequence[int] = (), ink: str = "#1B2A33",
-    ) -> float:  # fmt: skip
+        self,
+        x: float,
+        y: float,
+        widths: Sequence[float],
+        rows: Sequence[Sequence[str]],
+        *,
+        align: str = "",
+        style: Style | None = None,
+        pad: float = 3.5,
+        gap: float = 4,
+        head: str | None = None,
+        head_fill: str | None = None,
+        rule: str | None = "#C9D2D6",
+        stripe: str | None = None,
+        strong: Sequence[int] = (),
+        ink: str = "#1B2A33",
+    ) -> float:
         """A table, the first row its head; returns the y below it.
 
         Args:
@@ -281,9 +327,7 @@ class Paper:
                 case "L":
                     path.lineTo(n[0], self._up(n[1]))
                 case "C":
-                    path.curveTo(
-                        n[0], self._up(n[1]), n[2], self._up(n[3]), n[4], self._up(n[5])
-                    )  # fmt: skip
+                    path.curveTo(n[0], self._up(n[1]), n[2], self._up(n[3]), n[4], self._up(n[5]))
                 case "Z":
                     path.close()
         return path
@@ -303,6 +347,8 @@ def text_height(markup: str, width: float, style: Style) -> float:
 
 def rasterise(pdf: bytes, page: int, dpi: float) -> Image.Image:
     """One page (numbered from 1) as an RGB picture."""
+    import pypdfium2
+
     document = pypdfium2.PdfDocument(pdf)
     try:
         picture: Image.Image = document[page - 1].render(scale=dpi / 72).to_pil()

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from samples import charts, shapes
 from samples.paper import Paper, Style
 
+# Drawings and tables read better wrapped by hand.
+# fmt: off
+
 TEAL, SEA, SAND, CORAL, INK, MUTED = (
     "#0B3C49", "#13868E", "#F4ECDD", "#E4572E", "#1B2A33", "#6B7A83",
-)  # fmt: skip
+)
 PALETTE = (TEAL, SEA, "#7FC4B8", CORAL, "#E9B44C")
 
 LEFT, WIDTH, COLUMN, SECOND = 56.0, 483.0, 231.0, 308.0
@@ -50,7 +53,7 @@ def report() -> bytes:
         paper.bookmark(title)
         _furniture(paper, number, title)
         page(paper)
-    return paper.bytes()
+    return paper.pdf()
 
 
 def _furniture(paper: Paper, number: int, title: str) -> None:
@@ -82,7 +85,7 @@ def _caption(paper: Paper, x: float, y: float, number: str, words: str) -> None:
 def _prose(
     paper: Paper, x: float, y: float, texts: Sequence[str], width: float = COLUMN,
     style: Style = BODY,
-) -> float:  # fmt: skip
+) -> float:
     for text in texts:
         y = paper.paragraph(x, y, width, text, style)
     return y
@@ -119,9 +122,9 @@ def _cover(paper: Paper) -> None:
         LEFT - 2, 292, "2025", font="Helvetica-Bold", size=58, colour="#F2C879", tracking=-1.4
     )
     paper.text(LEFT, 770, "Moving water, wasting less.", font="Times-Italic", size=21,
-               colour="#FFFFFF")  # fmt: skip
+               colour="#FFFFFF")
     paper.text(LEFT, 794, "Pumps, valves and sensors for 61 water utilities in 23 countries",
-               size=9.5, colour="#CFE7E6")  # fmt: skip
+               size=9.5, colour="#CFE7E6")
 
 
 def logo(paper: Paper, x: float, y: float, colour: str, size: float = 13) -> None:
@@ -131,7 +134,7 @@ def logo(paper: Paper, x: float, y: float, colour: str, size: float = 13) -> Non
         wave = [(x + size * 0.12 * i, top + size * 0.13 * math.sin(i * 0.75)) for i in range(13)]
         paper.draw(shapes.spline(wave), stroke=colour, width=size * 0.13)
     paper.text(x + size * 1.85, y, "Tidewell", font="Helvetica-Bold", size=size * 1.25,
-               colour=colour, tracking=-0.2)  # fmt: skip
+               colour=colour, tracking=-0.2)
 
 
 def _letter(paper: Paper) -> None:
@@ -141,7 +144,7 @@ def _letter(paper: Paper) -> None:
         "In 2025 our customers moved more water with less electricity than in any year since the "
         "company was founded. The best news is what did not happen: fewer bursts, fewer call-outs "
         "at night, and not one major accident.", LEAD,
-    )  # fmt: skip
+    )
     _prose(paper, LEFT, y, [
         "Dear shareholders,",
         "Water companies rarely make the front page, and when they do, it is seldom for a good "
@@ -155,7 +158,7 @@ def _letter(paper: Paper) -> None:
         "Not everything went well. Copper and castings stayed expensive, the valve plant in "
         "Brenz lost three weeks to a flood, and we were late with spare parts in the spring. We "
         "have since doubled the stock of the forty parts that customers wait for most.",
-    ])  # fmt: skip
+    ])
     y = _prose(paper, SECOND, y, [
         "Next year we shall open a repair shop in Port Amsel, so that pumps from the southern "
         "islands no longer travel two thousand kilometres for a new seal. We shall also bring "
@@ -167,9 +170,9 @@ def _letter(paper: Paper) -> None:
         "listening to it.",
         "I thank our 2,184 colleagues. A pump is only as good as the people who pour, turn, "
         "balance, test and mend it, and ours are very good.",
-    ])  # fmt: skip
+    ])
     sign = [(312, 476), (322, 452), (326, 478), (336, 460), (342, 476), (352, 462), (358, 475),
-            (372, 458), (376, 476), (392, 466), (430, 470)]  # fmt: skip
+            (372, 458), (376, 476), (392, 466), (430, 470)]
     shift = y + 26 - 470
     paper.draw(shapes.spline([(x, p + shift) for x, p in sign]), stroke="#1D3F8A", width=1.3)
     paper.text(SECOND, y + 50, "Ingrid Solvang", font="Helvetica-Bold", size=9.5, colour=TEAL)
@@ -178,7 +181,7 @@ def _letter(paper: Paper) -> None:
     top = 630.0
     paper.rect(LEFT, top, WIDTH, 136, fill=SAND)
     paper.text(LEFT + 18, top + 26, "The year at a glance", font="Helvetica-Bold", size=12,
-               colour=TEAL)  # fmt: skip
+               colour=TEAL)
     figures = [
         ("€412.6 m", "revenue", "2024: €381.9 m"),
         ("€431 m", "orders received", "2024: €388 m"),
@@ -201,21 +204,21 @@ def _markets(paper: Paper) -> None:
         "engineer’s worry into a matter for mayors.",
         "Both clocks struck in 2025. Orders received grew by eleven per cent to €431 million, "
         "the fifth record in a row.<super>1</super>",
-    ])  # fmt: skip
+    ])
     _prose(paper, SECOND, y, [
         "Utilities ordered fewer but larger stations. The average order for a pumping station "
         "rose from €1.9 million to €2.3 million, and four out of five now include sensors and a "
         "service contract of at least five years.",
         "Industrial customers, mainly dairies, breweries and paper mills, were cautious in the "
         "first half and came back in the autumn. Shipyards remained quiet.",
-    ])  # fmt: skip
+    ])
     top = 336.0
     _caption(paper, LEFT, top, "Figure 1", "Orders received, 2019 to 2025, in millions of euro")
     charts.lines(
         paper, LEFT + 22, top + 18, WIDTH - 60, 188,
         [str(year) for year in range(2019, 2026)],
         {"Orders": [298, 276, 312, 341, 360, 388, 431]}, (SEA,), top=500, step=100, fill=True,
-    )  # fmt: skip
+    )
     y = _head(paper, LEFT, 560, "Where the orders came from")
     paper.table(
         LEFT, y + 4, (183, 75, 75, 75, 75),
@@ -228,9 +231,9 @@ def _markets(paper: Paper) -> None:
             ("Total orders received", "360", "388", "431", "+11 %"),
         ],
         align="lrrrr", style=CELL, strong=(5,), head=TEAL, ink=TEAL,
-    )  # fmt: skip
+    )
     _notes(paper, 760, "Orders are counted when the contract is signed, at the exchange rate of "
-           "that day. Framework agreements count only once a delivery has been called off.")  # fmt: skip
+           "that day. Framework agreements count only once a delivery has been called off.")
 
 
 def _review(paper: Paper) -> None:
@@ -240,12 +243,12 @@ def _review(paper: Paper) -> None:
         "8.6 per cent. Every region contributed, but not equally: the two largest, Central Europe "
         "and the Nordics, still bring in six euros out of ten, while the business overseas grew "
         "fastest by far after the desalination contract in Port Amsel.<super>1</super>",
-    ])  # fmt: skip
+    ])
     _prose(paper, SECOND, y, [
         "Operating profit rose from €44.0 million to €52.4 million. Higher volumes brought "
         "€9.1 million, better prices €4.7 million; wages and castings took back €5.4 million. "
         "Free cash flow doubled to €39.1 million because stocks fell while sales rose.",
-    ])  # fmt: skip
+    ])
     y = _head(paper, LEFT, 250, "Revenue by region")
     total = [sum(pair[year] for pair in REGIONS.values()) for year in (0, 1)]
     rows = [("In millions of euro", "2025", "2024", "Change", "Share<super>2</super>")]
@@ -253,28 +256,29 @@ def _review(paper: Paper) -> None:
         change, share = 100 * (now / before - 1), 100 * now / total[0]
         rows.append((region, f"{now:.1f}", f"{before:.1f}", f"+{change:.1f} %", f"{share:.1f} %"))
     paper.table(LEFT, y + 4, (183, 75, 75, 75, 75), rows, align="lrrrr", style=CELL, strong=(6,),
-                head=TEAL, ink=TEAL)  # fmt: skip
+                head=TEAL, ink=TEAL)
     top = 436.0
     _caption(paper, LEFT, top, "Figure 2",
-             "Revenue by region, 2024 and 2025, in millions of euro")  # fmt: skip
+             "Revenue by region, 2024 and 2025, in millions of euro")
     charts.legend(paper, LEFT + 395, top, {"2024": "#A9CFCB", "2025": TEAL})
     charts.bars(
         paper, LEFT + 22, top + 16, WIDTH - 22, 178, list(REGIONS),
-        {"2024": [old for _, old in REGIONS.values()], "2025": [new for new, _ in REGIONS.values()]},
+        {"2024": [old for _, old in REGIONS.values()],
+         "2025": [new for new, _ in REGIONS.values()]},
         ("#A9CFCB", TEAL), top=150, step=50, form="{:.1f}",
-    )  # fmt: skip
+    )
     y = _head(paper, LEFT, 648, "Dividend")
     _prose(paper, LEFT, y + 2, [
         "The board proposes a dividend of €0.62 a share (2024: €0.50). That is a payout of 36 per "
         "cent of the profit for the year, within the range of 30 to 40 per cent that was promised "
         "at the general meeting of 2022.",
-    ], width=WIDTH)  # fmt: skip
+    ], width=WIDTH)
     _notes(
         paper, 752,
         "The contract covers 48 high-pressure pumps and ten years of maintenance; €11.2 million "
         "of it was recognised in 2025.",
         "Shares may not add up to 100 per cent because of rounding.",
-    )  # fmt: skip
+    )
 
 
 def _products(paper: Paper) -> None:
@@ -283,16 +287,16 @@ def _products(paper: Paper) -> None:
         "Pumps remain the heart of the company. The CP series of centrifugal pumps, renewed in "
         "2024, accounts for half of all pumps sold. Its new impeller is cast in one piece and "
         "saves, over a year of continuous duty, as much electricity as eleven households use.",
-    ])  # fmt: skip
+    ])
     _prose(paper, SECOND, y, [
         "Sensors grew by 41 per cent. Most are sold together with valves, and most are rented: "
         "the utility pays by the metre of pipe under watch. Service, with its steady margin, "
         "carried the company through the weak first quarter.",
-    ])  # fmt: skip
+    ])
     top = 236.0
     _caption(paper, LEFT, top, "Figure 3", "Revenue by product line, 2025")
     charts.pie(paper, LEFT + WIDTH / 2, top + 122, 84, LINES, (TEAL, SEA, "#E9B44C", CORAL),
-               middle=("412.6", "millions of euro"))  # fmt: skip
+               middle=("412.6", "millions of euro"))
     y = _head(paper, LEFT, 474, "Four lines, four tasks")
     blocks = [
         (TEAL, "Pumps", "Centrifugal, borehole and dosing pumps from 0.5 to 400 kW. Foundry and "
@@ -303,7 +307,7 @@ def _products(paper: Paper) -> None:
          "four hours of its customers."),
         (CORAL, "Sensors", "Acoustic leak detection for mains and house connections. Designed in "
          "Verholm."),
-    ]  # fmt: skip
+    ]
     for place, (colour, name, text) in enumerate(blocks):
         x, row = (LEFT, SECOND)[place % 2], y + 6 + 70 * (place // 2)
         paper.rect(x, row, 4, 54, fill=colour)
@@ -319,9 +323,9 @@ def _products(paper: Paper) -> None:
             ("Sensors<super>1</super>", "18,200", "33,700", "52,400"),
         ],
         align="lrrr", style=CELL, head=TEAL, ink=TEAL,
-    )  # fmt: skip
+    )
     _notes(paper, 766, "Sensors are counted when they first report from the field, not when they "
-           "leave the warehouse.")  # fmt: skip
+           "leave the warehouse.")
 
 
 def _people(paper: Paper) -> None:
@@ -333,12 +337,12 @@ def _people(paper: Paper) -> None:
         "The number of accidents fell for the fifth year running. Lost-time injuries per million "
         "hours worked went from 2.2 to 1.7. The remedy was dull and effective: every shift now "
         "starts with five minutes at the machine, not in the canteen.",
-    ])  # fmt: skip
+    ])
     _caption(paper, SECOND, y + 9, "Figure 4", "Lost-time injuries per million hours")
     charts.lines(
         paper, SECOND + 16, y + 22, COLUMN - 16, 146, [str(year) for year in range(2020, 2026)],
         {"": [4.1, 3.8, 3.2, 2.9, 2.2, 1.7]}, (CORAL,), top=5, step=1, form="{:.1f}", fill=True,
-    )  # fmt: skip
+    )
     top = 340.0
     _caption(paper, LEFT, top, "Figure 5", "Employees by function at 31 December")
     charts.legend(paper, LEFT + 395, top, {"2020": "#E8CFA6", "2025": CORAL})
@@ -347,26 +351,26 @@ def _people(paper: Paper) -> None:
         ["Foundry", "Assembly", "Service", "Engineering", "Sales", "Administration"],
         {"2020": [402, 611, 318, 164, 190, 155], "2025": [371, 655, 467, 312, 214, 165]},
         ("#E8CFA6", CORAL), top=800, step=200,
-    )  # fmt: skip
+    )
     y = _head(paper, LEFT, 552, "Training")
     _prose(paper, LEFT, y + 2, [
         "Each employee spent 31 hours in training on average (2024: 26). The welding school in "
         "Lindhamn opened its doors to the apprentices of four neighbouring firms; the town pays "
         "for the gas, we pay for the teachers.",
-    ])  # fmt: skip
+    ])
     _head(paper, SECOND, 552, "Pay")
     _prose(paper, SECOND, y + 2, [
         "The gap between the median pay of women and men narrowed to 2.8 per cent (2024: 3.9). "
         "It persists mainly because few women work night shifts in the foundry, which are paid "
         "a supplement.",
-    ])  # fmt: skip
+    ])
     paper.rect(LEFT, 672, WIDTH, 84, fill=SAND)
     paper.text(LEFT + 20, 726, "“", font="Times-Bold", size=64, colour=CORAL)
     paper.paragraph(
         LEFT + 66, 689, WIDTH - 96,
         "You hear a bad bearing before you see it. I tell the young ones: put the phone away and "
         "listen to the pump for a minute.", LEAD.but(after=2),
-    )  # fmt: skip
+    )
     paper.text(LEFT + 66, 746, "Mirko Adler, service fitter since 1989", size=8.5, colour=MUTED)
 
 
@@ -374,11 +378,12 @@ def _statements(paper: Paper) -> None:
     y = _title(paper, "Financial statements")
     widths = (275, 52, 78, 78)
 
-    def statement(y: float, name: str, rows: list[tuple[str, ...]], strong: tuple[int, ...]) -> float:
+    def statement(y: float, name: str, rows: list[tuple[str, ...]],
+                  strong: tuple[int, ...]) -> float:
         y = _head(paper, LEFT, y, name)
         head = ("In millions of euro", "Note", "2025", "2024")
         return paper.table(LEFT, y + 2, widths, [head, *rows], align="lcrr", style=CELL, pad=2.6,
-                           strong=strong, head=TEAL, ink=TEAL)  # fmt: skip
+                           strong=strong, head=TEAL, ink=TEAL)
 
     y = statement(y - 4, "Consolidated income statement", [
         ("Revenue", "1", "412.6", "381.9"),
@@ -391,7 +396,7 @@ def _statements(paper: Paper) -> None:
         ("Finance costs", "", "(4.1)", "(4.6)"),
         ("Income tax", "4", "(11.1)", "(9.2)"),
         ("Profit for the year", "", "37.2", "30.2"),
-    ], (3, 7, 10))  # fmt: skip
+    ], (3, 7, 10))
     y = statement(y + 20, "Consolidated balance sheet", [
         ("Property, plant and equipment", "5", "128.6", "121.0"),
         ("Intangible assets", "6", "46.2", "48.5"),
@@ -404,7 +409,7 @@ def _statements(paper: Paper) -> None:
         ("Provisions", "10", "18.7", "17.9"),
         ("Trade payables", "", "72.8", "63.3"),
         ("Total equity and liabilities", "", "374.4", "352.1"),
-    ], (6, 11))  # fmt: skip
+    ], (6, 11))
     statement(y + 20, "Consolidated cash flow", [
         ("Cash from operations", "", "63.9", "41.3"),
         ("Capital expenditure", "5", "(24.8)", "(21.7)"),
@@ -412,7 +417,7 @@ def _statements(paper: Paper) -> None:
         ("Dividends paid", "", "(11.0)", "(9.4)"),
         ("Borrowings repaid", "9", "(11.5)", "(6.0)"),
         ("Change in cash", "", "16.6", "4.2"),
-    ], (3, 6))  # fmt: skip
+    ], (3, 6))
 
 
 def _outlook(paper: Paper) -> None:
@@ -426,7 +431,8 @@ def _outlook(paper: Paper) -> None:
              "carry a price clause."),
             ("Flood at the Brenz plant", "Medium", "A dyke of 1.4 metres stands since October; the "
              "electrical rooms moved to the upper floor."),
-            ("Attack on sensor network", "Medium", "Sensors accept only signed commands; an outside "
+            ("Attack on sensor network", "Medium",
+             "Sensors accept only signed commands; an outside "
              "team tries to break in twice a year."),
             ("Loss of a large customer", "Low", "No customer brings more than six per cent of "
              "revenue."),
@@ -434,7 +440,7 @@ def _outlook(paper: Paper) -> None:
              "teachers."),
         ],
         align="lcl", style=CELL, head="#FFFFFF", head_fill=TEAL, ink=TEAL,
-    )  # fmt: skip
+    )
     y = _head(paper, LEFT, y + 24, "Outlook for 2026")
     _prose(paper, LEFT, y + 2, [
         "We expect revenue between €435 and €450 million and an operating margin of about 13 per "
@@ -442,12 +448,12 @@ def _outlook(paper: Paper) -> None:
         "Port Amsel and a second line for sensors in Verholm.",
         "The launch of <i>Pebble</i> in April will cost about €3 million before it earns its "
         "keep, which we expect within eighteen months.",
-    ])  # fmt: skip
+    ])
     _prose(paper, SECOND, y + 2, [
         "Beyond 2026 the direction is plain. A third of the water that is treated for drinking "
         "in our markets never reaches a tap. Whoever finds the leaks first will save more water "
         "than any new reservoir could store.",
-    ])  # fmt: skip
+    ])
     y = _head(paper, LEFT, 516, "Five years in figures")
     paper.table(
         LEFT, y + 4, (158, 65, 65, 65, 65, 65),
@@ -460,10 +466,10 @@ def _outlook(paper: Paper) -> None:
             ("Dividend a share, in euro", "0.32", "0.38", "0.44", "0.50", "0.62"),
         ],
         align="lrrrrr", style=CELL, head=TEAL, ink=TEAL,
-    )  # fmt: skip
+    )
     paper.rect(LEFT, 676, WIDTH, 96, fill=TEAL)
     paper.text(LEFT + 20, 700, "Calendar for shareholders", font="Helvetica-Bold", size=11,
-               colour="#FFFFFF")  # fmt: skip
+               colour="#FFFFFF")
     dates = [
         ("12 March 2026", "Results for 2025"),
         ("23 April 2026", "General meeting, Verholm"),

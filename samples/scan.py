@@ -12,9 +12,16 @@ Grey = NDArray[np.float32]
 
 
 def aged(
-    page: Image.Image, seed: int, *, angle: float, tone: float = 212, grain: float = 6,
-    blur: float = 0.7, folds: tuple[float, ...] = (), holes: bool = False,
-) -> Image.Image:  # fmt: skip
+    page: Image.Image,
+    seed: int,
+    *,
+    angle: float,
+    tone: float = 212,
+    grain: float = 6,
+    blur: float = 0.7,
+    folds: tuple[float, ...] = (),
+    holes: bool = False,
+) -> Image.Image:
     """A grey scan of a printed page.
 
     Args:

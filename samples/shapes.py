@@ -86,10 +86,7 @@ def hills(points: Sequence[Point], floor: float) -> str:
 def star(x: float, y: float, r: float, rays: int = 5, inner: float = 0.45) -> str:
     """A star, one ray upwards; `inner` is the depth of the notches as a part of `r`."""
     return polygon(
-        *(
-            on_circle(x, y, r if i % 2 == 0 else r * inner, 180 * i / rays)
-            for i in range(2 * rays)
-        )
+        *(on_circle(x, y, r if i % 2 == 0 else r * inner, 180 * i / rays) for i in range(2 * rays))
     )
 
 
@@ -126,9 +123,7 @@ def steps(d: str) -> Iterable[tuple[str, list[float]]]:
         at += 1 + count
 
 
-def _arc_points(
-    x: float, y: float, rx: float, ry: float, start: float, end: float
-) -> list[Point]:
+def _arc_points(x: float, y: float, rx: float, ry: float, start: float, end: float) -> list[Point]:
     count = max(2, int(abs(end - start) / 3) + 1)
     angles = (start + (end - start) * i / (count - 1) for i in range(count))
     turns = (math.radians(angle) for angle in angles)

@@ -7,10 +7,13 @@ import math
 from samples import charts, shapes
 from samples.paper import Paper, Style, text_width
 
+# Drawings and tables read better wrapped by hand.
+# fmt: off
+
 WIDE, HIGH = 960.0, 540.0
 NIGHT, DEEP, AQUA, LIME, PAPER_WHITE, INK, MUTED = (
     "#0A1B2E", "#123A5A", "#23B5D3", "#C7F464", "#F7FAFB", "#10222F", "#667885",
-)  # fmt: skip
+)
 BODY = Style("Vera", 19, 29, INK, after=10)
 
 
@@ -36,10 +39,10 @@ def slides() -> bytes:
         slide(paper)
         dark = slide in (_opening, _problem, _closing)
         paper.text(WIDE - 40, HIGH - 24, str(number), font="Vera", size=11, align="right",
-                   colour="#8FB3C9" if dark else MUTED)  # fmt: skip
+                   colour="#8FB3C9" if dark else MUTED)
         paper.text(40, HIGH - 24, "Tidewell Pebble · product launch", font="Vera", size=11,
-                   colour="#8FB3C9" if dark else MUTED)  # fmt: skip
-    return paper.bytes()
+                   colour="#8FB3C9" if dark else MUTED)
+    return paper.pdf()
 
 
 def _title(paper: Paper, words: str, colour: str = INK) -> None:
@@ -74,14 +77,14 @@ def _opening(paper: Paper) -> None:
     _dark(paper)
     for ring in range(1, 9):
         paper.draw(shapes.oval(690, 300, 62 * ring, 40 * ring), stroke=AQUA, width=1.4,
-                   alpha=0.55 / ring)  # fmt: skip
+                   alpha=0.55 / ring)
     pebble(paper, 690, 280, 300)
     paper.text(56, 70, "TIDEWELL", font="VeraBd", size=13, colour=AQUA, tracking=4)
     paper.text(52, 236, "Meet", font="Vera", size=68, colour="#FFFFFF", tracking=-2)
     paper.text(52, 312, "Pebble", font="VeraBd", size=84, colour=LIME, tracking=-3)
     paper.text(56, 366, "The leak sensor that listens.", font="Vera", size=21, colour="#D5E6F0")
     paper.text(56, 436, "Product launch · Verholm, 14 April 2026", font="Vera", size=14,
-               colour="#8FB3C9")  # fmt: skip
+               colour="#8FB3C9")
 
 
 def _problem(paper: Paper) -> None:
@@ -89,9 +92,9 @@ def _problem(paper: Paper) -> None:
     _title(paper, "The problem runs underground", "#FFFFFF")
     paper.text(48, 318, "1 in 3", font="VeraBd", size=138, colour=LIME, tracking=-6)
     paper.text(60, 362, "litres of drinking water never reaches a tap", font="Vera", size=19,
-               colour="#FFFFFF")  # fmt: skip
+               colour="#FFFFFF")
     paper.text(60, 388, "Survey of 61 utilities, Tidewell 2025", font="Vera", size=11.5,
-               colour="#8FB3C9")  # fmt: skip
+               colour="#8FB3C9")
     for place in range(3):
         x, y = 636 + place * 104, 240.0
         lost = place == 2
@@ -105,11 +108,12 @@ def _problem(paper: Paper) -> None:
             paper.draw(drop, stroke=LIME, width=3, dash=(6, 6))
         else:
             paper.shade(drop, ("#8FE3F2", AQUA, "#1380A8"), (x, y - 70), (x, y + 54))
-            paper.draw(shapes.arc(x, y + 14, 20, 190, 250, 22), stroke="#FFFFFF", width=4, alpha=0.6)
+            paper.draw(shapes.arc(x, y + 14, 20, 190, 250, 22), stroke="#FFFFFF", width=4,
+                       alpha=0.6)
     paper.text(636 + 208, 340, "lost", font="VeraBd", size=17, colour=LIME, align="center")
     paper.text(636 + 52, 340, "used", font="VeraBd", size=17, colour=AQUA, align="center")
     paper.text(60, 452, "A burst is found in a day. A small leak is found after seven months.",
-               font="VeraIt", size=19, colour="#D5E6F0")  # fmt: skip
+               font="VeraIt", size=19, colour="#D5E6F0")
 
 
 def _diagram(paper: Paper) -> None:
@@ -128,10 +132,10 @@ def _diagram(paper: Paper) -> None:
         paper.rect(70 + joint * 200, 427, 12, 44, 2, fill="#3E596B")
     for wave in range(3):
         paper.draw(shapes.arc(252, 448, 18 + wave * 13, 300, 420), stroke="#E4572E", width=2.6,
-                   alpha=0.9 - wave * 0.25)  # fmt: skip
+                   alpha=0.9 - wave * 0.25)
     for spray in (-16, 0, 16):
         paper.draw(shapes.spline([(252, 432), (252 + spray * 0.6, 414), (252 + spray * 1.5, 404)]),
-                   stroke=AQUA, width=3)  # fmt: skip
+                   stroke=AQUA, width=3)
     paper.text(252, 490, "leak", font="VeraBd", size=13, colour="#E4572E", align="center")
     pebble(paper, 150, 418, 58)
     pebble(paper, 420, 418, 58)
@@ -151,12 +155,12 @@ def _diagram(paper: Paper) -> None:
     paper.rect(386, 262, 28, 38, 4, fill=AQUA)
     for wave in range(3):
         paper.draw(shapes.arc(400, 262, 14 + wave * 9, -50, 50), stroke=AQUA, width=2,
-                   alpha=0.9 - wave * 0.25)  # fmt: skip
+                   alpha=0.9 - wave * 0.25)
     for cx, cy, r in ((600, 266, 28), (632, 248, 36), (664, 268, 26)):
         paper.circle(cx, cy, r, fill="#CFE8F3")
     paper.rect(598, 264, 70, 30, 14, fill="#CFE8F3")
     pulse = [(594 + i * 4, 270 - 13 * math.sin(i * 0.9) * math.exp(-((i - 9) ** 2) / 22))
-             for i in range(20)]  # fmt: skip
+             for i in range(20)]
     paper.draw(shapes.spline(pulse), stroke=DEEP, width=2.2)
     paper.rect(812, 212, 56, 104, 9, fill=NIGHT)
     paper.rect(817, 222, 46, 82, 3, fill="#E9F6FA")
@@ -192,7 +196,8 @@ def _features(paper: Paper) -> None:
     for end in (689, 899):
         paper.line((end, 330), (end, 346), stroke="#FFFFFF", width=1.4)
     paper.text(794, 366, "58 mm", font="VeraBd", size=18, colour="#FFFFFF", align="center")
-    for place, (value, what) in enumerate((("94 g", "weight"), ("IP 68", "sealed"), ("10 y", "battery"))):
+    for place, (value, what) in enumerate((("94 g", "weight"), ("IP 68", "sealed"),
+                                           ("10 y", "battery"))):
         x = 694 + place * 100
         paper.text(x, 424, value, font="VeraBd", size=21, colour=LIME, align="center")
         paper.text(x, 446, what, font="Vera", size=12, colour="#BFD5E2", align="center")
@@ -202,12 +207,12 @@ def _pilot(paper: Paper) -> None:
     _light(paper)
     _title(paper, "The pilot in Lindhamn")
     paper.text(58, 148, "Days until a leak was found, before and with Pebble", font="Vera", size=15,
-               colour=MUTED)  # fmt: skip
+               colour=MUTED)
     charts.bars(
         paper, 90, 168, 500, 300, ["Old town", "Harbour", "Station", "Hillside"],
         {"before": [212, 187, 164, 236], "with Pebble": [9, 6, 11, 14]}, ("#B8C6CF", AQUA),
         top=250, step=50, size=12,
-    )  # fmt: skip
+    )
     charts.legend(paper, 474, 148, {"before": "#B8C6CF", "with Pebble": AQUA}, size=13)
     results = [
         ("420", "sensors along 31 km of pipe"),
@@ -227,8 +232,9 @@ def _timeline(paper: Paper) -> None:
     level, left, right = 300.0, 90.0, 880.0
     paper.line((left - 30, level), (right, level), stroke="#C5D2DA", width=8)
     paper.line((left - 30, level), (left + 356, level), stroke=AQUA, width=8)
-    paper.draw(shapes.polygon((right - 2, level - 13), (right + 24, level), (right - 2, level + 13)),
-               fill="#C5D2DA")  # fmt: skip
+    paper.draw(shapes.polygon((right - 2, level - 13), (right + 24, level),
+                              (right - 2, level + 13)),
+               fill="#C5D2DA")
     stops = [
         ("Sept 2025", "Pilot ends", "57 leaks found<br/>in Lindhamn"),
         ("Jan 2026", "First series", "5,000 sensors<br/>from Verholm"),
@@ -246,14 +252,14 @@ def _timeline(paper: Paper) -> None:
         if now:
             paper.circle(x, level, 24, fill=LIME, alpha=0.6)
         paper.circle(x, level, 13, fill=AQUA if done or now else "#FFFFFF",
-                     stroke=AQUA if done or now else "#9FB4C0", width=4)  # fmt: skip
+                     stroke=AQUA if done or now else "#9FB4C0", width=4)
         top = level - 146 if above else level + 46
         paper.text(x, top + 16, day, font="VeraBd", size=13, colour="#1380A8", align="center")
         paper.text(x, top + 42, head, font="VeraBd", size=18, align="center")
         paper.paragraph(x - 90, top + 52, 180, text,
-                        Style("Vera", 13, 18, MUTED, "center", after=0))  # fmt: skip
+                        Style("Vera", 13, 18, MUTED, "center", after=0))
     paper.text(left + 2 * 178, level + 44, "we are here", font="VeraIt", size=13, align="center",
-               colour=INK)  # fmt: skip
+               colour=INK)
 
 
 def _prices(paper: Paper) -> None:
@@ -264,15 +270,16 @@ def _prices(paper: Paper) -> None:
         ("Town", "€3", ["up to 5,000 sensors", "alarms on the phone", "live map", "training day"]),
         ("City", "€2", ["any number of sensors", "own control room link", "live map",
                         "fitters on call"]),
-    ]  # fmt: skip
+    ]
     for place, (name, price, lines) in enumerate(plans):
         x, best = 58 + place * 286.0, place == 1
         top, tall = (136.0, 352.0) if best else (152.0, 320.0)
         paper.rect(x + 4, top + 6, 262, tall, 14, fill="#0A1B2E", alpha=0.08)
         paper.rect(x, top, 262, tall, 14, fill=DEEP if best else "#FFFFFF",
-                   stroke=None if best else "#D3DEE5", width=1)  # fmt: skip
+                   stroke=None if best else "#D3DEE5", width=1)
         main, soft = ("#FFFFFF", "#BFD5E2") if best else (INK, MUTED)
-        paper.text(x + 28, top + 46, name, font="VeraBd", size=20, colour=LIME if best else "#1380A8")
+        paper.text(x + 28, top + 46, name, font="VeraBd", size=20,
+                   colour=LIME if best else "#1380A8")
         paper.text(x + 26, top + 112, price, font="VeraBd", size=54, colour=main, tracking=-2)
         wide = text_width(price, "VeraBd", 54, -2)
         paper.text(x + 36 + wide, top + 92, "a sensor", font="Vera", size=13, colour=soft)
@@ -288,7 +295,7 @@ def _closing(paper: Paper) -> None:
     _dark(paper)
     for ring in range(1, 9):
         paper.draw(shapes.oval(800, 540, 70 * ring, 48 * ring), stroke=AQUA, width=1.4,
-                   alpha=0.5 / ring)  # fmt: skip
+                   alpha=0.5 / ring)
     pebble(paper, 800, 470, 180)
     _title(paper, "Put an ear to your pipes", "#FFFFFF")
     steps = [

@@ -26,6 +26,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -51,11 +52,12 @@ VERSION = "1.15.0"
 class Fault:
     """What goes wrong with the next `times` requests whose path contains `path`.
 
-    `status` is answered at once; `delay` waits that many seconds before the right answer; `cut`
-    does what is asked and hangs up in the middle of the answer.
+    `status` is answered at once, with `text` where it is no error of ours; `delay` waits that many
+    seconds before the right answer; `cut` does what is asked and hangs up within the answer.
     """
 
     status: int = 0
+    text: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut: bool = False
@@ -79,9 +81,10 @@ class QdrantServer:
         self.api_key = api_key
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.settings: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        app = Door(self, make_app(version))
+        app = Door(self, make_app(version, self.settings))
         # Cut answers make uvicorn complain; they are meant.
         config = uvicorn.Config(app, lifespan="off", log_level="critical", ws="none")
         self._server = uvicorn.Server(config)
@@ -129,7 +132,8 @@ class Door:
         if path != "/" and headers.get("api-key", "") != self._server.api_key:
             answer = PlainTextResponse("Invalid API key or JWT", 401)
         elif fault and fault.status:
-            answer = _error(fault.status, "asked to fail", fault.headers)
+            failure = _error(fault.status, "asked to fail", fault.headers)
+            answer = PlainTextResponse(fault.text, fault.status) if fault.text else failure
         elif wrong := refused(method, path, scope["query_string"].decode(), body):
             answer = _error(400, f"Format error in JSON body: {wrong}")
         if fault and fault.delay:
@@ -137,13 +141,15 @@ class Door:
         await answer(scope, _replay(body), _half(send) if fault and fault.cut else send)
 
 
-def make_app(version: str) -> FastAPI:
-    """The routes. One lock for all: local mode is not made for threads."""
+def make_app(version: str, settings: dict[str, list[dict[str, Any]]]) -> FastAPI:
+    """The routes. One lock for all: local mode is not made for threads.
+
+    `settings` collects the changes of each collection's optimizer settings.
+    """
     app = FastAPI()
     client = QdrantClient(":memory:")
     lock = threading.Lock()
     fields: dict[str, dict[str, str]] = defaultdict(dict)
-    optimizers: dict[str, dict[str, Any]] = defaultdict(dict)
     base = "/collections/{name}"
 
     def route(method: str, path: str) -> Callable[[Callable[..., Any]], None]:
@@ -167,18 +173,20 @@ def make_app(version: str) -> FastAPI:
             key: models.PayloadIndexInfo(data_type=kind, points=0)
             for key, kind in fields[name].items()
         }
-        settings = info.config.optimizer_config.model_dump() | optimizers[name]
-        info.config.optimizer_config = models.OptimizersConfig(**settings)
+        for change in settings[name]:
+            info.config.optimizer_config = info.config.optimizer_config.model_copy(update=change)
         return info
 
     @route("PUT", base)
     def create(name: str, body: models.CreateCollection) -> bool:
-        return client.create_collection(name, body.vectors, sparse_vectors_config=body.sparse_vectors)
+        return client.create_collection(
+            name, body.vectors, sparse_vectors_config=body.sparse_vectors
+        )
 
     @route("PATCH", base)
     def update(name: str, body: models.UpdateCollection) -> bool:
         if body.optimizers_config:
-            optimizers[name] |= body.optimizers_config.model_dump(exclude_none=True)
+            settings[name].append(body.optimizers_config.model_dump(exclude_none=True))
         return True
 
     @route("PUT", base + "/index")
@@ -304,6 +312,10 @@ def _half(send: Send) -> Send:
     return cut
 
 
+def has_openapi() -> bool:
+    return _openapi() is not None
+
+
 @cache
 def _openapi() -> dict[str, Any] | None:
     default = Path(__file__).parents[2] / "shared" / "qdrant-openapi.json"
@@ -326,18 +338,18 @@ def refused(method: str, path: str, query: str, body: bytes) -> str:
         return f"{method} {pattern}: no query parameter {unknown[0]!r}"
     if "requestBody" not in operation:
         return f"{method} {pattern}: takes no body" if body else ""
-    error = jsonschema.exceptions.best_match(_validator(method.lower(), pattern).iter_errors(json.loads(body)))
+    error = jsonschema.exceptions.best_match(
+        _validator(method.lower(), pattern).iter_errors(json.loads(body))
+    )
     return f"{method} {pattern}: {error.json_path}: {error.message[:200]}" if error else ""
 
 
 @cache
 def _operation(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
-    steps = path.split("/")
+    """The route of a path, and what the file says of this method there."""
     for pattern, operations in (_openapi() or {})["paths"].items():
-        wanted = pattern.split("/")
-        if method in operations and len(wanted) == len(steps):
-            if all(w == s or w.startswith("{") for w, s in zip(wanted, steps, strict=True)):
-                return pattern, operations[method]
+        if method in operations and re.fullmatch(re.sub(r"{\w+}", "[^/]+", pattern), path):
+            return pattern, operations[method]
     return None
 
 

@@ -24,14 +24,12 @@ class Encoder(Protocol):
     in the index, and opening the index with another one is an error.
     `reads` says what it looks at: the page's `text` or its `picture`.
     `dimension` is the length of a row in dense and multi vectors, None for sparse ones.
-    `on_cpu` tells the worker not to run it beside the readers.
     """
 
     identity: str
     kind: VectorKind
     reads: Literal["text", "picture"]
     dimension: int | None
-    on_cpu: bool
 
     def encode_pages(self, pages: Sequence[PageContent]) -> list[Vector | None]:
         """One vector a page, in order; None for a page that holds nothing for this view."""

@@ -23,13 +23,17 @@ CLEAR_VOTES = 2
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 )
-# Alef, yeh and teh marbuta are written in several ways by the same hand; tatweel and vowel
-# marks are ornament. Persian kaf and yeh look like the Arabic ones.
+# Alef and yeh are written in several ways by the same hand; tatweel and vowel marks are
+# ornament. Persian kaf and yeh look like the Arabic ones.
 _ARABIC = str.maketrans(
     {
         **dict.fromkeys([0x640, 0x670, *range(0x64B, 0x660)]),
         **dict.fromkeys(map(ord, "أإآٱ"), "ا"),
-        **{"ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي", "ک": "ك", "ی": "ي"},
+        "ى": "ي",
+        "ؤ": "و",
+        "ئ": "ي",
+        "ک": "ك",
+        "ی": "ي",
     }
 )
 
@@ -95,7 +99,7 @@ def fold(word: str) -> str:
     if word.isascii():
         return word
     if "\u0600" <= word[0] < "\u0700":
-        return word.translate(_ARABIC)
+        return word.translate(_ARABIC).replace("ة", "ه")
     if word[0] >= "\u0590" and not "\u1e00" <= word[0] < "\u2000":
         return word
     base = (c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
@@ -117,8 +121,9 @@ def guess(words: Iterable[str]) -> Guess:
     words always give the same answer.
     """
     votes: Counter[str] = Counter()
-    for word in words:
-        votes.update(_votes.get(fold(word), ()))
+    for word, count in Counter(words).items():
+        for language in _votes.get(fold(word), ()):
+            votes[language] += count
     if not votes:
         return Guess(DEFAULT, clear=False)
     ranked = sorted(votes, key=lambda name: (-votes[name], LATIN_LANGUAGES.index(name)))
@@ -142,11 +147,13 @@ def stem(word: str, language: str) -> str:
 
     Accents are folded after stemming, because the stemmers read them.
 
-    Source: Porter 2001, Snowball; PyStemmer is its C code, 10 times the speed of the Python one.
+    Source: Porter 2001, Snowball; PyStemmer is its C code, 40 times the speed of the Python one.
     """
     name = language if is_latin(word) else _language_of_script(word[0])
     if name == "arabic":
-        return str(_stemmer(name).stemWord(fold(word)))
+        # Teh marbuta stays: it is a suffix that the stemmer knows, but not "and the-" in front.
+        word = word.translate(_ARABIC)
+        word = word[1:] if word.startswith(("وال", "فال")) and len(word) > 5 else word
     return fold(_stemmer(name).stemWord(word)) if name else fold(word)
 
 

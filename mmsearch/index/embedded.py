@@ -97,12 +97,12 @@ class EmbeddedIndex(Index):
         while True:
             try:
                 index = EdgeIndex.open(self._folder, info=info, pages=pages, documents=documents)
-            except IndexLocked:
+            except IndexLocked as locked:
                 try:
                     return SocketIndex(self._folder)
                 except ConnectionError:
                     if time.monotonic() > deadline:
-                        raise
+                        raise locked from None
                     time.sleep(0.05)
             else:
                 self._server = SocketServer(index, self._folder)

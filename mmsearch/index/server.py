@@ -314,7 +314,7 @@ class ServerCollection(Collection):
                 if not all(math.isfinite(bound) for bound in (low, high) if bound is not None):
                     raise ValueError(f"filter on {field!r}: a bound is not finite; None is open")
                 if self.schema.fields.get(field) == "integer":
-                    # The server cuts the bounds of an integer index: from 2.5 on would find 2.
+                    # Older servers cut the bounds of an integer index: from 2.5 on found 2.
                     low = None if low is None else math.ceil(low)
                     high = None if high is None else math.floor(high)
                 return models.FieldCondition(key=field, range=models.Range(gte=low, lte=high))
@@ -362,11 +362,13 @@ class ServerIndex(Index):
             patience: how long the server may take.
 
         Raises:
+            InvalidSetting: `url` is no URL, or `prefix` is no name.
             IndexUnavailable: nothing answers, or the server stays busy.
             IndexUnusable: the server refuses the API key, is too old, or is no Qdrant server.
             ProfileMismatch: the collections have other views.
             FormatMismatch: the collections hold something that mmsearch did not write.
         """
+        _check_prefix(prefix)
         server = _Server(url, api_key, patience or Patience())
         try:
             server.check()
@@ -427,10 +429,12 @@ def read_info(
     """Read how the index on the server at `url` was made, without opening it.
 
     Raises:
+        InvalidSetting: `url` is no URL, or `prefix` is no name.
         NotFound: there is no index of that prefix.
         IndexUnavailable: nothing answers, or the server stays busy.
         IndexUnusable: the server refuses the API key, is too old, or is no Qdrant server.
     """
+    _check_prefix(prefix)
     server = _Server(url, api_key, patience or Patience())
     try:
         server.check()
@@ -443,6 +447,13 @@ def read_info(
             f"make one: mmsearch ingest PATH --index {server.address}"
         )
     return info
+
+
+def _check_prefix(prefix: str) -> None:
+    if not re.fullmatch(r"[\w.-]{1,200}", prefix):
+        raise InvalidSetting(
+            f"collection {prefix!r}: letters, digits and . _ - are allowed, at most 200"
+        )
 
 
 class _Server:
@@ -573,7 +584,12 @@ class _Server:
             return IndexUnavailable(
                 f"{self.address}: the server fails ({status}: {reason}); see its log"
             )
-        return _Refused(f"{self.address}: the server refuses ({status}: {reason})", status)
+        advice = "see the server's log"
+        if status == 404:
+            advice = f"was the index deleted? run: mmsearch ingest PATH --index {self.address}"
+        return _Refused(
+            f"{self.address}: the server refuses ({status}: {reason}); {advice}", status
+        )
 
     def close(self) -> None:
         self._client.close()
@@ -637,7 +653,7 @@ def _bytes(point: Point) -> int:
         2 * vector.values.size if isinstance(vector, SparseVector) else vector.size
         for vector in point.vectors.values()
     )
-    return 24 * numbers + len(json.dumps(point.payload)) + 200
+    return 24 * numbers + len(json.dumps(point.payload, allow_nan=False)) + 200
 
 
 def _sent_all(vectors: Mapping[str, Vector]) -> dict[str, Any]:

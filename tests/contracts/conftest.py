@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,18 @@ PAGES = Schema(
     },
 )
 DOCUMENTS = Schema(fields={"state": "keyword", "size": "integer"})
+QDRANT_URL = os.environ.get("MMSEARCH_TEST_QDRANT_URL", "")
+QDRANT_KEY = os.environ.get("MMSEARCH_TEST_QDRANT_API_KEY", "")
+# In which shapes a backend is read. What lies behind the socket is `edge` again, and a server
+# optimizes by itself and is not stopped between writing and reading.
+SHAPES = {
+    "edge": ("written", "optimized", "reopened"),
+    "socket": ("reopened",),
+    "server": ("reopened",),
+    "qdrant": ("written", "reopened"),
+}
+if not QDRANT_URL:
+    del SHAPES["qdrant"]  # one skipped test says so, not hundreds
 INFO = {"format": 1, "profile": "lite", "models": {"text": "MiniLM é"}, "avg_len": 61.5}
 
 
@@ -42,101 +57,101 @@ class Backend:
     `compacts` tells whether `compact` is over when it returns; a server takes its own time.
     """
 
-    name: str
+    open: Callable[..., Index]
     tolerance: Mapping[str, float] = field(
         default_factory=lambda: {"visual": 1e-5, "text": 1e-5, "lexical": 1e-5}
     )
     compacts: bool = True
 
-    def open(self, name: str, info: Mapping[str, Any] = INFO) -> Index:
-        raise NotImplementedError
+
+def edge_backend(root: Path) -> Backend:
+    from mmsearch.index.edge import EdgeIndex
+
+    def open_index(name: str, info: Mapping[str, Any] = INFO) -> Index:
+        return EdgeIndex.open(root / name, info=info, pages=PAGES, documents=DOCUMENTS)
+
+    return Backend(open_index)
 
 
-@dataclass
-class EdgeBackend(Backend):
-    root: Path = Path()
+def socket_backend(root: Path) -> Backend:
+    from mmsearch.index.embedded import EmbeddedIndex
+    from mmsearch.index.socket import SocketIndex
 
-    def open(self, name: str, info: Mapping[str, Any] = INFO) -> Index:
-        from mmsearch.index.edge import EdgeIndex
+    class HeldElsewhere(SocketIndex):
+        """The far side of the socket, which takes the owner with it when it is closed."""
 
-        return EdgeIndex.open(self.root / name, info=info, pages=PAGES, documents=DOCUMENTS)
+        def __init__(self, folder: Path, info: Mapping[str, Any]) -> None:
+            self.owner = EmbeddedIndex(folder, info=info, pages=PAGES, documents=DOCUMENTS)
+            super().__init__(folder)
 
+        def close(self) -> None:
+            super().close()
+            self.owner.close()
 
-@dataclass
-class SocketBackend(Backend):
-    root: Path = Path()
+    def open_index(name: str, info: Mapping[str, Any] = INFO) -> Index:
+        return HeldElsewhere(root / name, info)
 
-    def open(self, name: str, info: Mapping[str, Any] = INFO) -> Index:
-        from mmsearch.index.embedded import EmbeddedIndex
-        from mmsearch.index.socket import SocketIndex
-
-        class HeldElsewhere(SocketIndex):
-            """The socket's side, which takes the owner with it when it is closed."""
-
-            def __init__(self, folder: Path) -> None:
-                self.owner = EmbeddedIndex(folder, info=info, pages=PAGES, documents=DOCUMENTS)
-                super().__init__(folder)
-
-            def close(self) -> None:
-                super().close()
-                self.owner.close()
-
-        return HeldElsewhere(self.root / name)
+    return Backend(open_index)
 
 
-@dataclass
-class ServerBackend(Backend):
-    url: str = ""
-    prefix: str = "contract"
-    compacts: bool = False
+def server_backend(url: str, prefix: str, api_key: str = "") -> Backend:
+    from mmsearch.index.server import ServerIndex
 
-    def open(self, name: str, info: Mapping[str, Any] = INFO) -> Index:
-        from mmsearch.index.server import ServerIndex
-
+    def open_index(name: str, info: Mapping[str, Any] = INFO) -> Index:
         return ServerIndex.open(
-            self.url,
-            prefix=f"{self.prefix}-{name}",
+            url,
+            api_key=api_key,
+            prefix=f"{prefix}-{name}",
             info=info,
             pages=PAGES,
             documents=DOCUMENTS,
-            api_key=os.environ.get("MMSEARCH_API_KEY", "") if self.name == "qdrant" else "",
         )
 
+    return Backend(open_index, compacts=False)
 
-@pytest.fixture(
-    scope="session",
-    params=["edge", "socket", "server", pytest.param("qdrant", marks=pytest.mark.qdrant)],
-)
-def backend(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Backend]:
-    name: str = request.param
+
+@pytest.fixture(scope="session")
+def backends() -> Iterator[Callable[[str], Backend]]:
+    """Backends by name, each started once."""
     with ExitStack() as stack:
-        if name in ("edge", "socket"):
-            reason = "qdrant-edge-py is not installed: pip install qdrant-edge-py"
-            pytest.importorskip("qdrant_edge", reason=reason)
-            kind = EdgeBackend if name == "edge" else SocketBackend
-            yield kind(name, root=tmp_path_factory.mktemp(name))
-        elif name == "server":
-            yield ServerBackend(name, url=stack.enter_context(QdrantServer()).url)
-        else:
-            url = os.environ.get("MMSEARCH_TEST_QDRANT_URL", "")
-            if not url:
-                pytest.skip("no Qdrant server: MMSEARCH_TEST_QDRANT_URL is not set")
-            prefix = f"contract-{uuid.uuid4().hex[:8]}"
-            stack.callback(_drop, url, prefix)
-            yield ServerBackend(name, url=url, prefix=prefix)
+        yield cache(lambda name: start(name, stack))
 
 
-def _drop(url: str, prefix: str) -> None:
+def start(name: str, stack: ExitStack) -> Backend:
+    if name == "server":
+        return server_backend(stack.enter_context(QdrantServer()).url, "contract")
+    if name == "qdrant":
+        prefix = f"contract-{uuid.uuid4().hex[:8]}"
+        stack.callback(drop, prefix)
+        return server_backend(QDRANT_URL, prefix, QDRANT_KEY)
+    reason = "qdrant-edge-py is not installed: pip install qdrant-edge-py"
+    pytest.importorskip("qdrant_edge", reason=reason)
+    # In memory where the system has such a folder: making an index waits for the disk.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    root = Path(stack.enter_context(TemporaryDirectory(prefix="mmsearch-", dir=memory)))
+    return edge_backend(root) if name == "edge" else socket_backend(root)
+
+
+def drop(prefix: str) -> None:
     """Leave nothing of ours on a server that is not ours alone."""
     from qdrant_client import QdrantClient
 
-    client = QdrantClient(url, api_key=os.environ.get("MMSEARCH_API_KEY") or None)
+    client = QdrantClient(QDRANT_URL, api_key=QDRANT_KEY or None, check_compatibility=False)
     for collection in client.get_collections().collections:
         if collection.name.startswith(prefix):
             client.delete_collection(collection.name)
     client.close()
+
+
+def named(name: str, *others: str) -> Any:
+    """One value of a parametrised fixture; a real server is asked only where one is named."""
+    marks = [pytest.mark.qdrant] if name == "qdrant" else []
+    return pytest.param((name, *others), marks=marks, id="-".join((name, *others)))
+
+
+@pytest.fixture(params=[named(name) for name in SHAPES])
+def backend(request: pytest.FixtureRequest, backends: Callable[[str], Backend]) -> Backend:
+    return backends(request.param[0])
 
 
 @dataclass
@@ -148,18 +163,23 @@ class Filled:
     backend: Backend
 
 
-@pytest.fixture(scope="session", params=["written", "optimized", "reopened"])
-def filled(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Filled]:
+@pytest.fixture(
+    scope="session",
+    params=[named(name, shape) for name, shapes in SHAPES.items() for shape in shapes],
+)
+def filled(request: pytest.FixtureRequest, backends: Callable[[str], Backend]) -> Iterator[Filled]:
     """300 points to read, in each shape that an index may be in."""
+    name, shape = request.param
+    backend = backends(name)
     points = make_points(300, seed=1)
-    index = backend.open(f"read-{request.param}")
+    index = backend.open(f"read-{shape}")
     index.pages.upsert(points)
-    if request.param == "optimized":
+    if shape == "optimized":
         index.optimize()
-    if request.param == "reopened":
+    if shape == "reopened":
         index.flush()
         index.close()
-        index = backend.open(f"read-{request.param}")
+        index = backend.open(f"read-{shape}")
     with index:
         yield Filled(index, Reference(PAGES, points), backend)
 
@@ -168,7 +188,8 @@ def filled(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Filled]
 def fresh(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Filled]:
     """40 points to change, one index a test."""
     points = make_points(40, seed=2)
-    with backend.open(request.node.originalname) as index:
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())
+    with backend.open(name) as index:
         index.pages.upsert(points)
         yield Filled(index, Reference(PAGES, points), backend)
 

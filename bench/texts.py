@@ -1,0 +1,167 @@
+"""Text retrieval on collections with judgements: clean text, and the same text read off pictures.
+
+    python bench/texts.py FOLDER... [--rendered] [--scale 150] [--json]
+
+Each FOLDER holds `docs.jsonl` (id, title, text), `queries.jsonl` (id, text) and `qrels.tsv`. The
+clean text goes into a real index through the real encoders; with `--rendered` every document is
+also drawn as a page picture without text layer, ingested as any scan is, and searched likewise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+import ingest
+import mmsearch
+from mmsearch import documents
+from mmsearch.config import Settings
+from mmsearch.encoders import PageContent
+from mmsearch.engine import SearchEngine
+from mmsearch.evaluate import evaluate
+from mmsearch.index import Point
+from mmsearch.types import Document, DocumentState, Location, Page, PageText
+
+VIEWS: dict[str, list[str] | None] = {"bm25": ["lexical"], "minilm": ["text"], "hybrid": None}
+BATCH = 64
+
+
+def main() -> None:
+    """Print the figures of every folder."""
+    arguments = _arguments()
+    table = {}
+    for folder in arguments.folders:
+        docs = [json.loads(line) for line in (folder / "docs.jsonl").open(encoding="utf-8")]
+        row = {"clean": _clean(folder, docs)}
+        if arguments.rendered:
+            row["rendered"] = _rendered(folder, docs, arguments.dpi)
+        table[folder.name] = row
+        for kind, figures in row.items():
+            for name, values in figures.items():
+                shown = "  ".join(f"{k} {v:.4f}" for k, v in values.items() if k != "queries")
+                print(f"{folder.name:12} {kind:9} {name:7} {shown}", flush=True)
+    if arguments.json:
+        print(json.dumps(table))
+
+
+def _clean(folder: Path, docs: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    with tempfile.TemporaryDirectory() as temporary:
+        with mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine:
+            for start in range(0, len(docs), BATCH):
+                _add(engine, docs[start : start + BATCH])
+            engine.index.optimize()
+            return _figures(engine, folder, Path(temporary), "")
+
+
+def _rendered(folder: Path, docs: list[dict[str, Any]], dpi: int) -> dict[str, dict[str, float]]:
+    with tempfile.TemporaryDirectory() as temporary:
+        pictures = Path(temporary) / "pictures"
+        pictures.mkdir()
+        for doc in docs:
+            _draw(_text(doc), dpi).save(pictures / f"{doc['id']}.png", dpi=(dpi, dpi))
+        with mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine:
+            started = time.monotonic()
+            report = ingest.run([pictures], engine)
+            spent = time.monotonic() - started
+            assert len(report.of("done")) == len(docs), report.of("failed")[:3]
+            figures = _figures(engine, folder, Path(temporary), ".png")
+        figures["speed"] = {
+            "pages/s reading": len(docs) / report.seconds_reading,
+            "pages/s in all": len(docs) / spent,
+        }
+        return figures
+
+
+def _figures(
+    engine: SearchEngine, folder: Path, temporary: Path, suffix: str
+) -> dict[str, dict[str, float]]:
+    qrels = temporary / "qrels.tsv"
+    rows = [line.split("\t") for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()]
+    qrels.write_text("".join(f"{q}\t{doc}{suffix}\t{grade}\n" for q, doc, grade in rows), "utf-8")
+    queries = folder / "queries.jsonl"
+    return {
+        name: evaluate(engine, queries, qrels, level="document", views=views)
+        for name, views in VIEWS.items()
+    }
+
+
+def _add(engine: SearchEngine, docs: list[dict[str, Any]]) -> None:
+    """Put texts into the index as one-page documents, past the readers."""
+    contents = [PageContent(_text(doc)) for doc in docs]
+    vectors = {name: e.encode_pages(contents) for name, e in engine.encoders.items()}
+    points = []
+    for number, doc in enumerate(docs):
+        document = Document(
+            hashlib.sha256(doc["id"].encode()).hexdigest(),
+            DocumentState.DONE,
+            title=doc["id"],
+            locations=(Location(f"/{doc['id']}", doc["id"], 0.0),),
+            page_count=1,
+        )
+        engine.documents.put(document)
+        page = Page(1, b"", 0, 0, PageText(contents[number].text, "layer"))
+        points.append(
+            Point(
+                documents.point_id(document.id, 1),
+                documents.page_payload(document, page) | {"ready": 1},
+                {n: v[number] for n, v in vectors.items() if v[number] is not None},
+            )
+        )
+    engine.index.pages.upsert(points)
+
+
+def _text(doc: dict[str, Any]) -> str:
+    title = doc.get("title") or ""
+    text = doc.get("text") or ""
+    return text if not title or text.startswith(title) else f"{title}\n{text}"
+
+
+def _draw(text: str, dpi: int) -> Image.Image:
+    """The text on an A4 page, in the largest of a few sizes at which it fits."""
+    width, height = round(8.27 * dpi), round(11.69 * dpi)
+    margin = round(0.8 * dpi)
+    for points in (12, 11, 10, 9, 8, 7):
+        font = _font(points * dpi / 72)
+        columns = int((width - 2 * margin) / font.getlength("n") * 1.02)
+        lines = [line for part in text.splitlines() for line in _wrapped(part, columns)]
+        step = round(points * dpi / 72 * 1.35)
+        if len(lines) * step <= height - 2 * margin:
+            break
+    page = Image.new("L", (width, height), 255)
+    pen = ImageDraw.Draw(page)
+    for row, line in enumerate(lines):
+        pen.text((margin, margin + row * step), line, font=font, fill=0)
+    return page
+
+
+def _wrapped(part: str, columns: int) -> Iterator[str]:
+    yield from textwrap.wrap(part, columns) or [""]
+
+
+def _font(pixels: float) -> ImageFont.FreeTypeFont:
+    import reportlab
+
+    path = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
+    return ImageFont.truetype(str(path), round(pixels))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--rendered", action="store_true", help="also by OCR of drawn pages")
+    parser.add_argument("--dpi", type=int, default=150, help="of the drawn pages")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Kill an ingestion at any moment, run it again: the index equals that of one clean run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ingest
+import mmsearch
+from mmsearch.config import Settings
+from mmsearch.filters import Filter
+from mmsearch.index import Collection, Point
+from mmsearch.types import SparseVector
+
+COMMAND = [sys.executable, "-m", "mmsearch.cli", "ingest"]
+
+
+@pytest.fixture(scope="module")
+def corpus(sample_dir: Path) -> Path:
+    """The part of the samples that has every kind of page, and few of each."""
+    return sample_dir / "corpus"
+
+
+@pytest.fixture(scope="module")
+def clean(sample_engine: mmsearch.SearchEngine) -> mmsearch.SearchEngine:
+    return sample_engine
+
+
+@pytest.mark.parametrize("moment", ["first pages", "halfway", "vectors"])
+def test_killed_and_run_again_equals_one_clean_run(
+    corpus: Path, clean: mmsearch.SearchEngine, tmp_path: Path, moment: str
+) -> None:
+    folder = tmp_path / "index"
+    total = clean.index.pages.count(Filter())
+    stored = {"first pages": 2, "halfway": total // 2, "vectors": total}[moment]
+    _kill_when_stored(corpus, folder, stored)
+    with mmsearch.open(folder, settings=Settings()) as engine:
+        unfinished = engine.documents.counts()
+        assert unfinished.get("done", 0) < clean.documents.counts()["done"]
+        assert not engine.index.pages.count(Filter()) > total
+        report = ingest.run([corpus], engine)
+        assert report.of("failed") == []
+        assert_equal(engine.index.documents, clean.index.documents)
+        assert_equal(engine.index.pages, clean.index.pages)
+        for point in clean.index.pages.scroll(Filter()):
+            page = (point.payload["document"], point.payload["number"])
+            assert engine.store.picture(*page) == clean.store.picture(*page)
+            assert engine.store.words(*page) == clean.store.words(*page)
+
+
+def _kill_when_stored(corpus: Path, folder: Path, pages: int) -> None:
+    """Start an ingestion in a process of its own and SIGKILL it once so many pages are stored."""
+    process = subprocess.Popen(
+        [*COMMAND, str(corpus), "--index", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder.parent,
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+    )
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("store/*/*/*.jpg"))) < pages:
+        assert process.poll() is None, "the ingestion ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+
+
+def assert_equal(left: Collection, right: Collection) -> None:
+    """Same points: payload and sparse vectors equal, dense rows at cosine >= .99999."""
+    ours, theirs = (
+        {point.id: point for point in collection.scroll(Filter(), vectors=True)}
+        for collection in (left, right)
+    )
+    assert ours.keys() == theirs.keys()
+    for id_, point in ours.items():
+        _assert_same(point, theirs[id_])
+
+
+def _assert_same(ours: Point, theirs: Point) -> None:
+    assert ours.payload == theirs.payload
+    assert ours.vectors.keys() == theirs.vectors.keys()
+    for name, vector in ours.vectors.items():
+        other = theirs.vectors[name]
+        if isinstance(vector, SparseVector):
+            assert isinstance(other, SparseVector)
+            assert vector.indices.tolist() == other.indices.tolist()
+            assert vector.values.tolist() == other.values.tolist()
+        else:
+            assert not isinstance(other, SparseVector)
+            assert vector.shape == other.shape
+            rows = np.atleast_2d(vector) * np.atleast_2d(other)
+            norms = np.linalg.norm(np.atleast_2d(vector), axis=1) * np.linalg.norm(
+                np.atleast_2d(other), axis=1
+            )
+            assert (rows.sum(axis=1) / norms >= 0.99999).all()

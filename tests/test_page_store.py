@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmsearch.errors import NotFound
+from mmsearch.page_store import PageStore
+from mmsearch.types import Box, Page, PageText, Word
+
+DOCUMENT = "ab" + "0" * 62
+WORD = Word("Grüße", Box(0.1, 0.2, 0.3, 0.25), 0.875)
+PAGE = Page(3, b"jpeg", 32, 64, PageText("Grüße", "ocr", (WORD,), 0.875))
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> PageStore:
+    return PageStore(str(tmp_path / "store") if request.param == "folder" else "memory://pages")
+
+
+def test_gives_back_what_was_put(store: PageStore) -> None:
+    store.put(DOCUMENT, PAGE)
+    assert store.picture(DOCUMENT, 3) == b"jpeg"
+    assert store.words(DOCUMENT, 3) == (WORD,)
+    assert store.has(DOCUMENT, 3)
+    assert not store.has(DOCUMENT, 4)
+
+
+def test_putting_twice_changes_nothing(store: PageStore) -> None:
+    store.put(DOCUMENT, PAGE)
+    store.put(DOCUMENT, PAGE)
+    assert store.picture(DOCUMENT, 3) == b"jpeg"
+
+
+def test_delete_leaves_nothing_and_may_be_repeated(store: PageStore) -> None:
+    store.put(DOCUMENT, PAGE)
+    store.delete(DOCUMENT)
+    store.delete(DOCUMENT)
+    assert not store.has(DOCUMENT, 3)
+    with pytest.raises(NotFound, match=r"3\.jpg is not stored"):
+        store.picture(DOCUMENT, 3)
+
+
+def test_no_half_written_file_is_left(tmp_path: Path) -> None:
+    PageStore(str(tmp_path)).put(DOCUMENT, PAGE)
+    names = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert names == ["3.jpg", "3.words.json"]

@@ -1,0 +1,125 @@
+"""What the page shows, as HTML. Everything that comes from outside is escaped here."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from html import escape
+from pathlib import PurePath
+
+from mmsearch.encoders.tokens import matches
+from mmsearch.types import Document, Hit, Kind
+
+HEADER = (
+    "<header class='mm-header'><h1>mmsearch</h1>"
+    "<p>Find the page, by words or by a screenshot.</p></header>"
+)
+
+_PUNCTUATION = string.punctuation + "«»„“”‘’‚‹›…–—、。，：；！？（）「」"
+_UNITS: dict[Kind, str] = {"slides": "slide", "image": "image", "video": "frame"}
+
+
+def welcome(pages: int) -> str:
+    """What stands in place of results before the first search.
+
+    Args:
+        pages: how many pages can be found.
+    """
+    if not pages:
+        return _message("The index is empty.", "Add files to it: <code>mmsearch ingest PATH</code>")
+    return _message(
+        f"{_count(pages, 'page')} to search.",
+        "Type words or a question, such as <em>revenue by region</em> or <em>INV-2024/0013</em>.",
+        "Or paste a screenshot of a page, or a part of one, to find where it is from.",
+    )
+
+
+def results(hits: Sequence[Hit], text: str, *, seconds: float) -> str:
+    """The pages that were found, best first.
+
+    Args:
+        hits: what the engine answered.
+        text: the words that were looked for; they are marked in the snippets.
+        seconds: how long the search took.
+    """
+    took = f"<p class='mm-took' role='status'>{_count(len(hits), 'page')}, {seconds:.2f} s</p>"
+    if hits:
+        items = "".join(_item(hit, text) for hit in hits)
+        return f"{took}<ol class='mm-hits'>{items}</ol>"
+    return _message(
+        "Nothing found" + (f" for “{escape(text)}”." if text else "."),
+        "Try fewer or other words, or a screenshot with some text on it.",
+    )
+
+
+def problem(message: str) -> str:
+    """One line that says why there are no results."""
+    line = message[:1].upper() + message[1:]
+    return f"<p class='mm-problem' role='alert'>{escape(line)}</p>"
+
+
+def marked(snippet: str, text: str) -> str:
+    """The snippet with the words that `text` asks for in `<mark>`."""
+    words = snippet.split()
+    flags = matches(text, words) if text else [False] * len(words)
+    return " ".join(
+        _mark(word) if flag else escape(word) for word, flag in zip(words, flags, strict=True)
+    )
+
+
+def _mark(word: str) -> str:
+    """A word in `<mark>`, the punctuation around it outside."""
+    core = word.strip(_PUNCTUATION) or word
+    before, _, after = word.partition(core)
+    return f"{escape(before)}<mark>{escape(core)}</mark>{escape(after)}"
+
+
+def _item(hit: Hit, text: str) -> str:
+    document = hit.document
+    title, place = escape(_title(document)), escape(_place(hit))
+    # Relative, so that the page also works below a path of a reverse proxy.
+    address = f"{document.id}/{hit.page}.jpg"
+    link = f"href='pages/{escape(address)}' target='_blank' rel='noopener'"
+    snippet = f"<p class='mm-snippet'>{marked(hit.snippet, text)}</p>" if hit.snippet else ""
+    return (
+        "<li class='mm-hit'>"
+        f"<a class='mm-picture' {link} tabindex='-1' aria-hidden='true'>"
+        f"<img src='thumbnails/{escape(address)}' alt='' loading='lazy' decoding='async'></a>"
+        "<div class='mm-about'>"
+        f"<h2><a {link} dir='auto'>{title}</a></h2>"
+        f"<p class='mm-place'>{place} <span class='mm-score'>score {hit.score:.3f}</span></p>"
+        f"{snippet}<p class='mm-path'>{_path(document)}</p>"
+        "</div></li>"
+    )
+
+
+def _title(document: Document) -> str:
+    return document.title or PurePath(next(iter(document.paths), "")).name or "Untitled"
+
+
+def _place(hit: Hit) -> str:
+    """Where in its document the page is, such as `page 3 of 12`."""
+    if hit.seconds is not None:
+        minutes, seconds = divmod(int(hit.seconds), 60)
+        return f"at {minutes}:{seconds:02}"
+    unit = _UNITS.get(hit.document.kind, "page")
+    if unit == "image" and hit.document.page_count <= 1:
+        return unit
+    total = f" of {hit.document.page_count}" if hit.document.page_count else ""
+    return f"{unit} {hit.page}{total}"
+
+
+def _path(document: Document) -> str:
+    first, *others = document.paths or ("",)
+    more = f" <span title='{escape(chr(10).join(others))}'>+{len(others)}</span>" if others else ""
+    return f"<bdi>{escape(first)}</bdi>{more}"
+
+
+def _message(title: str, *lines: str) -> str:
+    """A few calm lines; `title` and `lines` are HTML."""
+    body = "".join(f"<p>{line}</p>" for line in lines)
+    return f"<div class='mm-message' role='status'><h2>{title}</h2>{body}</div>"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
