@@ -27,7 +27,7 @@ from mmsearch.types import Document, DocumentState, Location, Page, Query, Vecto
 
 UPSERT_PAGES = 32  # pages written at once
 ENCODE_PAGES = 64  # pages encoded at once: lets the encoder sort by length
-_WAITING_JOBS = 32  # files hashed ahead of the readers
+OPTIMISE_AFTER = 5_000  # pages added by a run; smaller additions are as fast unmerged
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -177,7 +177,7 @@ class _Run:
         started = time.monotonic()
         self._encode()
         self._report.seconds_encoding = time.monotonic() - started
-        if self._report.of("done"):
+        if self._progress.pages >= OPTIMISE_AFTER:
             self._progress.phase = "optimising"
             self._tell(self._progress)
             self._index.optimize()

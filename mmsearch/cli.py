@@ -48,8 +48,14 @@ def main() -> None:
     except KeyboardInterrupt:
         _say("mmsearch: stopped; what was finished is kept, run the command again to go on")
         sys.exit(130)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader of our output, `head` say, has enough
         sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if _debug:
+            raise
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        _say(f"mmsearch: unexpected error: {cause}; run it again with: mmsearch --debug ...")
         sys.exit(1)
 
 

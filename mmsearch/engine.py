@@ -160,11 +160,14 @@ class SearchEngine:
         fused = fusion.reciprocal_rank(ranked, weights)
         return [Candidate(point, score, scores[point]) for point, score in fused]
 
-    def hits(self, query: Query, candidates: Sequence[Candidate]) -> list[Hit]:
-        """Candidates with their documents and snippets, in the order given."""
+    def hits(
+        self, query: Query, candidates: Sequence[Candidate], *, snippet: bool = True
+    ) -> list[Hit]:
+        """Candidates with their documents and, where wanted, snippets, in the order given."""
+        ids = [candidate.point for candidate in candidates]
+        shown = ["document", "number", "seconds"] + ["text"] * snippet
         points = {
-            point.id: point.payload
-            for point in self.index.pages.retrieve([c.point for c in candidates])
+            point.id: point.payload for point in self.index.pages.retrieve(ids, payload=shown)
         }
         known = self.documents.get(*{payload["document"] for payload in points.values()})
         hits: list[Hit] = []
@@ -179,7 +182,7 @@ class SearchEngine:
                     document=known[payload["document"]],
                     page=payload["number"],
                     scores=candidate.scores,
-                    snippet=snippets.snippet(payload["text"], query.text),
+                    snippet=snippets.snippet(payload["text"], query.text) if snippet else "",
                     seconds=payload.get("seconds"),
                 )
             )

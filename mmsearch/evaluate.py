@@ -180,7 +180,9 @@ def _search(
     engine: SearchEngine, query: JudgedQuery, limit: int, views: Sequence[str] | None
 ) -> list[Hit]:
     try:
-        return engine.search(query.text, image=query.image, limit=limit, views=views)
+        asked = engine.query(query.text, image=query.image)
+        found = engine.candidates(asked, views=views)[:limit]
+        return engine.hits(asked, found, snippet=False)
     except MMSearchError as error:
         print(f"mmsearch: query {query.id}: {error}", file=sys.stderr)
         return []

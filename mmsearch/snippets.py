@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from mmsearch.encoders.tokens import matches
+
 LENGTH = 200  # characters
+MOST_WORDS = 20_000  # of a page that are looked at
+_LEAD = 4  # words shown before the first match
 
 
 def snippet(text: str, query: str, *, length: int = LENGTH) -> str:
@@ -16,12 +20,9 @@ def snippet(text: str, query: str, *, length: int = LENGTH) -> str:
     Returns:
         At most `length` characters and an ellipsis on each side that was cut.
     """
-    words = text.split()
-    if not words:
-        return ""
-    wanted = {_plain(word) for word in query.split()} - {""}
-    marks = [_plain(word) in wanted for word in words]
-    start = _best_window(words, marks, length)
+    words = text.split(maxsplit=MOST_WORDS)[:MOST_WORDS]
+    marks = matches(query, words) if query.strip() else [False] * len(words)
+    start = max(0, _best_start(words, marks, length) - _LEAD)
     taken: list[str] = []
     used = 0
     for word in words[start:]:
@@ -34,24 +35,26 @@ def snippet(text: str, query: str, *, length: int = LENGTH) -> str:
     return before + " ".join(taken) + after
 
 
-def _best_window(words: list[str], marks: list[bool], length: int) -> int:
-    """Where the stretch with most distinct matches begins, a few words before the first."""
-    best, best_count = 0, 0
-    for first, marked in enumerate(marks):
-        if not marked:
-            continue
-        seen: set[str] = set()
-        used = 0
-        for word, mark in zip(words[first:], marks[first:], strict=True):
-            used += len(word) + 1
-            if used > length:
-                break
-            if mark:
-                seen.add(_plain(word))
-        if len(seen) > best_count:
-            best, best_count = first, len(seen)
-    return max(0, best - 4)
-
-
-def _plain(word: str) -> str:
-    return word.strip(".,;:!?()[]{}\"'«»„“”‘’").casefold()
+def _best_start(words: list[str], marks: list[bool], length: int) -> int:
+    """The match at which the stretch with most distinct matches begins."""
+    marked = [position for position, mark in enumerate(marks) if mark]
+    ends = [0]
+    for word in words:
+        ends.append(ends[-1] + len(word) + 1)
+    best, best_count, last = 0, 0, 0
+    counts: dict[str, int] = {}
+    for first, position in enumerate(marked):
+        while last < len(marked) and ends[marked[last] + 1] - ends[position] <= length:
+            word = words[marked[last]].casefold()
+            counts[word] = counts.get(word, 0) + 1
+            last += 1
+        if len(counts) > best_count:
+            best, best_count = position, len(counts)
+        if last > first:  # the window leaves its first match behind
+            word = words[position].casefold()
+            counts[word] -= 1
+            if not counts[word]:
+                del counts[word]
+        else:
+            last = first + 1
+    return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -12,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import uvicorn
 
 from mmsearch.errors import InvalidQuery, InvalidSetting, MMSearchError, UnreadableFile
 from ui import views
@@ -97,8 +100,6 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
     Raises:
         InvalidSetting: the port is taken, or the machine has no such address.
     """
-    import uvicorn
-
     from ui.site import create_site
 
     with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="mmsearch-") as folder:
@@ -109,11 +110,17 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
         if threading.current_thread() is threading.main_thread():
             # uvicorn raises a signal again once it has shut down: so SIGTERM ends as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-        print(f"mmsearch is at {_address(listener)}", flush=True)  # noqa: T201
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            return
+        with contextlib.suppress(KeyboardInterrupt):
+            _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it answers."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            print(f"mmsearch is at {_address(listener)}", flush=True)  # noqa: T201
 
 
 def looks() -> dict[str, Any]:

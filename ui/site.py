@@ -67,7 +67,7 @@ def create_site(page: gr.Blocks, engine: SearchEngine, looks: Mapping[str, Any])
     # uploaded: without them a visitor reads any file of the machine by naming its path.
     page.has_launched = page.is_running = True
     for block in page.blocks.values():
-        block.async_move_resource_to_block_cache = _in_place  # type: ignore[method-assign]
+        block.async_move_resource_to_block_cache = _in_place  # type: ignore[method-assign,assignment]
     return site
 
 

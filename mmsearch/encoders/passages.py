@@ -33,7 +33,9 @@ class Passage(NamedTuple):
     end: int
 
 
-def split(text: str, *, size: int = SIZE, overlap: int = OVERLAP, most: int = MOST) -> list[Passage]:
+def split(
+    text: str, *, size: int = SIZE, overlap: int = OVERLAP, most: int = MOST
+) -> list[Passage]:
     """Cut a text into passages of about equal length.
 
     A text that fits is one passage. A longer one is cut into the fewest windows that hold it, of

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -23,15 +24,16 @@ from mmsearch.errors import (
     NotFound,
     ProfileMismatch,
 )
-from mmsearch.filters import Between, Filter, HasVector, equals
+from mmsearch.filters import Between, Filter, HasVector, equals, ids
 from mmsearch.index import Point, Schema, Search, View
-from mmsearch.index.server import BATCH_BYTES, Patience, ServerIndex, read_info
+from mmsearch.index.server import BATCH_BYTES, INFO_POINT, Patience, ServerIndex, read_info
 from tests.qdrant_server import Fault, QdrantServer, has_openapi, refused
 
 PAGES = Schema((View("visual", "dense", 4), View("lexical", "sparse")), {"number": "integer"})
 DOCUMENTS = Schema(fields={"state": "keyword"})
 INFO = {"format": 1, "profile": "lite"}
-QUICK = Patience(timeout=1, attempts=4, total=6.0, first_pause=0.01, creation=0.3)
+QUICK = Patience(timeout=20, attempts=4, total=30.0, first_pause=0.01, creation=0.3)
+HASTY = Patience(timeout=1, attempts=3, total=30.0, first_pause=0.01)
 KEY = "sesame-4711"
 
 Open = Callable[..., ServerIndex]
@@ -126,10 +128,12 @@ def test_a_pause_given_as_a_date_is_a_plain_retry(server: QdrantServer, index: S
 
 
 def test_an_answer_that_comes_too_late_is_asked_for_again(
-    server: QdrantServer, index: ServerIndex
+    server: QdrantServer, prefix: str
 ) -> None:
-    server.faults.append(Fault(delay=1.3))
-    assert index.pages.count(Filter()) == 0
+    with open_index(server.url, prefix, patience=HASTY) as index:
+        server.requests.clear()
+        server.faults.append(Fault(delay=1.3))
+        assert index.pages.count(Filter()) == 0
     assert len(server.requests) == 2
 
 
@@ -157,15 +161,27 @@ def test_a_write_whose_answer_is_cut_is_repeated(
     ],
 )
 def test_a_server_that_stays_bad_is_given_up(
-    server: QdrantServer, index: ServerIndex, fault: Fault, cause: str
+    server: QdrantServer, prefix: str, fault: Fault, cause: str
 ) -> None:
-    server.faults.append(Fault(**vars(fault)))
-    started = time.monotonic()
-    with pytest.raises(IndexUnavailable) as caught:
-        index.pages.count(Filter())
-    assert time.monotonic() - started < QUICK.total + QUICK.timeout + 1
-    check_line(caught.value, server.url, cause, "4 attempts")
-    assert len(server.requests) == QUICK.attempts
+    with open_index(server.url, prefix, patience=HASTY) as index:
+        server.requests.clear()
+        server.faults.append(Fault(**vars(fault)))
+        started = time.monotonic()
+        with pytest.raises(IndexUnavailable) as caught:
+            index.pages.count(Filter())
+    assert time.monotonic() - started < HASTY.attempts * HASTY.timeout + 2
+    check_line(caught.value, server.url, cause, "3 attempts")
+    assert len(server.requests) == HASTY.attempts
+
+
+def test_the_seconds_are_bounded_whatever_the_attempts(server: QdrantServer, prefix: str) -> None:
+    patience = Patience(attempts=1000, total=0.5, first_pause=0.05)
+    with open_index(server.url, prefix, patience=patience) as index:
+        server.faults.append(Fault(status=503, times=1000))
+        started = time.monotonic()
+        with pytest.raises(IndexUnavailable):
+            index.pages.count(Filter())
+    assert time.monotonic() - started < 2.0
 
 
 def test_no_server_is_one_clear_line_within_seconds() -> None:
@@ -319,10 +335,6 @@ def test_collections_of_something_else_are_left_alone(server: QdrantServer, pref
 
 
 def forget_info(server: QdrantServer, prefix: str) -> None:
-    import httpx
-
-    from mmsearch.index.server import INFO_POINT
-
     body = {"filter": {"must": [{"has_id": [INFO_POINT]}]}}
     url = f"{server.url}/collections/{prefix}-documents/points/delete"
     assert httpx.post(url, json=body).status_code == 200
@@ -333,6 +345,15 @@ def test_other_views_are_another_profile(server: QdrantServer, prefix: str) -> N
     with pytest.raises(ProfileMismatch) as caught:
         open_index(server.url, prefix, pages=Schema((View("visual", "multi", 4),)))
     check_line(caught.value, "visual (dense 4)", "visual (multi 4)", "lexical (sparse)")
+
+
+def test_the_reserved_point_is_never_shown_nor_changed(index: ServerIndex, prefix: str) -> None:
+    documents = index.documents
+    assert documents.retrieve([INFO_POINT]) == []
+    assert list(documents.scroll(ids([INFO_POINT]))) == []
+    documents.delete(ids([INFO_POINT]))
+    documents.set_payload({"info": "spoilt"}, Filter())
+    assert read_info(index.address, prefix=prefix) == INFO
 
 
 def test_info_can_be_read_without_opening(server: QdrantServer, prefix: str) -> None:

@@ -1,0 +1,136 @@
+"""Searching the sample corpus through the real models and the real index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import ingest
+import mmsearch
+from mmsearch.config import Settings
+from mmsearch.engine import DEPTH, SearchEngine
+from mmsearch.errors import InvalidQuery, InvalidSetting, NotFound, ProfileMismatch
+from mmsearch.filters import Filter, equals
+from tests import builders
+
+
+def truth(sample_dir: Path) -> dict[str, list[dict[str, object]]]:
+    content: dict[str, list[dict[str, object]]] = json.loads(
+        (sample_dir / "truth.json").read_text()
+    )
+    return content
+
+
+def test_every_question_about_words_is_answered_first(
+    sample_engine: SearchEngine, sample_dir: Path
+) -> None:
+    missed = []
+    asked = [row for row in truth(sample_dir)["queries"] if row["needs"] != "picture"]
+    for row in asked:
+        hit = sample_engine.search(str(row["text"]), limit=1)[0]
+        if not (hit.document.paths[0].endswith(str(row["path"])) and hit.page == row["page"]):
+            missed.append((row["text"], hit.document.title, hit.page))
+    assert len(missed) <= 1, missed
+
+
+def test_a_screenshot_finds_its_page(sample_engine: SearchEngine, sample_dir: Path) -> None:
+    for row in truth(sample_dir)["screenshots"]:
+        path = sample_dir / "screenshots" / str(row["file"])
+        by_path, by_bytes = (
+            sample_engine.search(image=given, limit=3) for given in (path, path.read_bytes())
+        )
+        assert by_path[0].document.paths[0].endswith(str(row["path"]))
+        assert by_path[0].page == row["page"]
+        assert [hit.page for hit in by_bytes] == [hit.page for hit in by_path]
+
+
+def test_words_and_image_together_are_one_ranking(
+    sample_engine: SearchEngine, sample_dir: Path
+) -> None:
+    shot = sample_dir / "screenshots" / str(truth(sample_dir)["screenshots"][0]["file"])
+    hits = sample_engine.search("revenue", image=shot)
+    labels = {label for hit in hits for label in hit.scores}
+    assert labels == {"text", "lexical", "text.image", "lexical.image"}
+
+
+def test_hits_are_ranked_and_keep_raw_scores(sample_engine: SearchEngine) -> None:
+    hits = sample_engine.search("pump seal", limit=20)
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert all(-1 <= hit.scores["text"] <= 1 for hit in hits if "text" in hit.scores)
+    assert sample_engine.search("pump seal", limit=20) == hits
+
+
+def test_a_smaller_limit_cuts_the_same_list(sample_engine: SearchEngine) -> None:
+    assert sample_engine.search("invoice", limit=3) == sample_engine.search("invoice", limit=9)[:3]
+
+
+def test_a_filter_narrows(sample_engine: SearchEngine) -> None:
+    hits = sample_engine.search("the", where=equals("kind", "image"), limit=DEPTH)
+    assert {hit.document.kind for hit in hits} == {"image"}
+
+
+@pytest.mark.parametrize("number", ["0013", "INV-2024/0013", "1,234.56", "1234.56"])
+def test_numbers_and_codes_are_found(sample_engine: SearchEngine, number: str) -> None:
+    hit = sample_engine.search(number, limit=1)[0]
+    assert hit.document.paths[0].endswith("brightwater-INV-2024-0013.pdf")
+
+
+def test_what_cannot_be_searched_for_is_said(sample_engine: SearchEngine) -> None:
+    with pytest.raises(InvalidQuery, match="the query is empty"):
+        sample_engine.search("  ")
+    with pytest.raises(InvalidQuery, match="holds no word"):
+        sample_engine.search("…?!")
+    with pytest.raises(InvalidQuery, match="query image"):
+        sample_engine.search(image=b"no image")
+    with pytest.raises(InvalidQuery, match="query image .*absent.png"):
+        sample_engine.search(image="absent.png")
+    with pytest.raises(InvalidQuery, match="holds no word"):
+        sample_engine.search(image=Image.new("RGB", (200, 200), "white"))
+    with pytest.raises(InvalidSetting, match="no such view; it has text, lexical"):
+        sample_engine.search("x", views=["visual"])
+
+
+def test_nothing_is_created_by_looking(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        mmsearch.open(tmp_path / "none", create=False, settings=Settings())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text('[views.lexical]\nencoder = "bm25"\n')
+    settings = Settings(profile=str(profile))
+    mmsearch.open(tmp_path / "index", settings=settings).close()
+    profile.write_text('[views.lexical]\nencoder = "bm25"\nb = 0.9\n')
+    with pytest.raises(ProfileMismatch, match="ingest again into another folder"):
+        mmsearch.open(tmp_path / "index", settings=settings)
+
+
+def test_remove_by_path_folder_and_id(tmp_path: Path) -> None:
+    for name in ("a/one.pdf", "a/two.pdf", "b/three.pdf"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        builders.write_text_pdf(tmp_path / name, [f"heron {name}"])
+    with mmsearch.open(tmp_path / "index", settings=Settings()) as engine:
+        ingest.run([tmp_path / "a", tmp_path / "b"], engine)
+        assert len(engine.search("heron")) == 3
+        engine.remove(str(tmp_path / "b" / "three.pdf"))
+        assert len(engine.search("heron")) == 2
+        (document,) = [d for d in engine.documents.all() if d.paths[0].endswith("two.pdf")]
+        engine.remove(document.id[:12])
+        assert [hit.document.title for hit in engine.search("heron")] == ["one"]
+        engine.remove(str(tmp_path / "a"))
+        assert engine.index.pages.count(Filter()) == 0
+        assert list(engine.documents.all()) == []
+        assert not list((tmp_path / "index" / "store").rglob("*.jpg"))
+        with pytest.raises(NotFound, match="no such document"):
+            engine.remove(str(tmp_path / "a"))
+
+
+def test_public_names_are_exactly_what_is_promised() -> None:
+    public = {name for name in vars(mmsearch) if not name.startswith("_")}
+    modules = {name for name in public if type(getattr(mmsearch, name)).__name__ == "module"}
+    assert public - modules == set(mmsearch.__all__)

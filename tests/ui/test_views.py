@@ -1,0 +1,116 @@
+"""What the page shows: every name, path and text is only text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mmsearch.types import Document, DocumentState, Hit, Location
+from ui import views
+
+ID = "ab" * 32
+HOSTILE = "<script>alert('x')</script> \" onload=\"x() & `${1+1}`"
+
+
+def make_hit(title: str = "Annual report", snippet: str = "", **changes: object) -> Hit:
+    path = str(changes.pop("path", "/docs/report.pdf"))
+    document = Document(
+        ID, DocumentState.DONE, title, "pdf", (Location(path, "report.pdf", 0.0),), page_count=12
+    )
+    return replace(Hit(1, 0.0328, document, 3, snippet=snippet), **changes)
+
+
+def show(hit: Hit, text: str = "") -> str:
+    return views.results([hit], text, seconds=0.1234)
+
+
+def test_a_hit_says_what_and_where_it_is() -> None:
+    html = show(make_hit(snippet="Revenue by region"))
+    assert ">Annual report</a>" in html
+    assert "page 3 of 12" in html
+    assert "score 0.033" in html
+    assert "/docs/report.pdf" in html
+    assert f"href='pages/{ID}/3.jpg'" in html
+    assert f"src='thumbnails/{ID}/3.jpg'" in html
+    assert "1 page, 0.12 s" in html
+
+
+@pytest.mark.parametrize("field", ["title", "snippet", "path", "query"])
+def test_whatever_comes_from_outside_is_escaped(field: str) -> None:
+    if field == "query":
+        html = views.results([], HOSTILE, seconds=0)
+    else:
+        html = show(make_hit(**{field: HOSTILE}), "script alert onload")
+    assert "<script" not in html
+    assert "' onload" not in html
+    assert '" onload' not in html
+    assert "&lt;" in html
+    assert "&amp;" in html
+
+
+def test_every_other_path_is_counted_and_escaped() -> None:
+    hit = make_hit()
+    copies = tuple(Location(path, path, 0.0) for path in ("/b/'><b>.pdf", "/c.pdf"))
+    document = replace(hit.document, locations=hit.document.locations + copies)
+    html = show(replace(hit, document=document))
+    assert "+2</span>" in html
+    assert "'><b>" not in html
+
+
+def test_a_document_without_a_title_has_its_file_name() -> None:
+    assert ">report.pdf</a>" in show(make_hit(title=""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pages", "seconds", "place"),
+    [
+        ("pdf", 12, None, "page 3 of 12"),
+        ("slides", 12, None, "slide 3 of 12"),
+        ("image", 1, None, "image"),
+        ("video", 12, 754.2, "at 12:34"),
+    ],
+)
+def test_the_place_is_said_as_the_kind_has_it(
+    kind: str, pages: int, seconds: float | None, place: str
+) -> None:
+    hit = make_hit(seconds=seconds)
+    hit = replace(hit, document=replace(hit.document, kind=kind, page_count=pages))
+    assert f"<p class='mm-place'>{place} <" in show(hit)
+
+
+@pytest.mark.parametrize(
+    ("snippet", "text", "expected"),
+    [
+        (
+            "Revenue, by region: Europe",
+            "revenue by region",
+            "<mark>Revenue</mark>, by <mark>region</mark>: Europe",
+        ),
+        ("two invoices", "invoice", "two <mark>invoices</mark>"),
+        ("no. INV-2024/0013.", "INV-2024/0013", "no. <mark>INV-2024/0013</mark>."),
+        ("a < b & <b>", "b", "a &lt; <mark>b</mark> &amp; &lt;<mark>b</mark>&gt;"),
+        ("nothing to see", "", "nothing to see"),
+        ("", "revenue", ""),
+    ],
+)
+def test_words_of_the_query_are_marked(snippet: str, text: str, expected: str) -> None:
+    assert views.marked(snippet, text) == expected
+
+
+def test_nothing_found_says_what_to_try() -> None:
+    html = views.results([], "xyzzy", seconds=0.1)
+    assert "Nothing found for “xyzzy”." in html
+    assert "Try" in html
+    assert "Nothing found." in views.results([], "", seconds=0.1)
+
+
+def test_the_first_look_says_what_can_be_searched() -> None:
+    assert "1,432 pages to search." in views.welcome(1432)
+    assert "1 page to search." in views.welcome(1)
+    assert "mmsearch ingest" in views.welcome(0)
+
+
+def test_a_problem_is_one_escaped_line() -> None:
+    html = views.problem("the query <b> is empty")
+    assert html == "<p class='mm-problem' role='alert'>The query &lt;b&gt; is empty</p>"
