@@ -72,7 +72,7 @@ def ask(page: Page, text: str) -> None:
 def screenshot(sample_dir: Path) -> tuple[Path, str, int]:
     """A sample screenshot, and the path and number of the page it was cut from."""
     fact = json.loads((sample_dir / "truth.json").read_text())["screenshots"][0]
-    return sample_dir / "screenshots" / Path(fact["name"]).name, fact["path"], fact["page"]
+    return sample_dir / "screenshots" / fact["file"], fact["path"], fact["page"]
 
 
 def test_words_find_the_page(page: Page) -> None:
@@ -96,10 +96,12 @@ def test_a_result_opens_its_page_picture(page: Page) -> None:
 
 
 def test_an_uploaded_screenshot_finds_its_page(page: Page, sample_dir: Path) -> None:
-    file, path, _ = screenshot(sample_dir)
+    file, path, number = screenshot(sample_dir)
     page.set_input_files("#mm-image input[type=file]", file)
-    page.locator(".mm-hit").first.wait_for()
-    assert page.locator(".mm-hit .mm-path").first.inner_text().endswith(path)
+    first = page.locator(".mm-hit").first
+    first.wait_for()
+    assert first.locator(".mm-path").inner_text().endswith(path)
+    assert first.locator(".mm-place").inner_text().startswith(f"page {number} of ")
 
 
 def test_a_screenshot_can_be_pasted_anywhere(page: Page) -> None:
