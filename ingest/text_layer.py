@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsearch.ocr import join_lines
 from mmsearch.types import Box, PageText, Word
@@ -103,7 +104,7 @@ def judge(text: str, *, unmapped: float = 0.0) -> Verdict:
     if solid == 0:
         return "absent"
     junk = len(_JUNK.findall(text)) + sum(map(len, _CID.findall(text)))
-    if junk > 0.2 * solid or (unmapped > 0.5 and solid > 1):
+    if junk > 0.2 * solid:
         return "garbage"
     known = sum(map(str.isalnum, text)) + sum(
         unicodedata.category(char) in ("Mn", "Mc") for char in text if char > "\u02ff"
@@ -111,9 +112,12 @@ def judge(text: str, *, unmapped: float = 0.0) -> Verdict:
     if known < 0.25 * solid and solid >= 20:
         return "garbage"
     words = _LATIN_WORD.findall(text)
-    if len(words) >= 20 and sum(1 for word in words if _VOWEL.search(word)) < 0.6 * len(words):
+    spoken = sum(1 for word in words if _VOWEL.search(word))
+    if len(words) >= 20 and spoken < 0.6 * len(words):
         return "garbage"
-    return "sane"
+    # Old fonts often lack the mapping and yet come out right: then the words read like words.
+    reads_well = len(words) >= 5 and spoken >= 0.9 * len(words)
+    return "garbage" if unmapped > 0.5 and solid > 1 and not reads_well else "sane"
 
 
 def _characters(textpage: object) -> tuple[str, Sequence[int] | None]:
@@ -130,7 +134,8 @@ def _characters(textpage: object) -> tuple[str, Sequence[int] | None]:
         return text, None
     # Some characters are not in the text, or need two units, which that call cuts off.
     codes = [pdfium.FPDFText_GetUnicode(textpage, index) for index in range(count)]
-    characters, indices = [], []
+    characters: list[str] = []
+    indices: list[int] = []
     for index, code in enumerate(codes):
         if 0xDC00 <= code < 0xE000 and index and 0xD800 <= codes[index - 1] < 0xDC00:
             high = codes[index - 1] - 0xD800
@@ -156,7 +161,7 @@ def _runs(characters: str) -> list[_Run]:
 
 def _boxes(
     textpage: object, page: PdfPage, runs: list[_Run], indices: Sequence[int] | None
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """Boxes of the runs, (n, 4): the first and the last character of each, as page fractions."""
     import pypdfium2.raw as pdfium
 
@@ -185,7 +190,7 @@ def _boxes(
     return _as_fractions(np.array(corners, dtype=np.float64), page)
 
 
-def _as_fractions(corners: np.ndarray, page: PdfPage) -> np.ndarray:
+def _as_fractions(corners: NDArray[np.float64], page: PdfPage) -> NDArray[np.float64]:
     """(n, 4) left, bottom, right, top in PDF points -> x0, y0, x1, y1 of the upright page."""
     left, bottom, right, top = page.get_bbox()
     width, height = max(right - left, 1e-6), max(top - bottom, 1e-6)
@@ -200,7 +205,7 @@ def _as_fractions(corners: np.ndarray, page: PdfPage) -> np.ndarray:
     return np.nan_to_num(np.stack(turned, axis=1), nan=-1.0, posinf=-1.0, neginf=-1.0)
 
 
-def _visible(boxes: np.ndarray) -> np.ndarray:
+def _visible(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which boxes have their centre on the page (with a margin for loose boxes), (n,) bool."""
     middle_x, middle_y = boxes[:, [0, 2]].mean(axis=1), boxes[:, [1, 3]].mean(axis=1)
     margin = 0.01
@@ -217,7 +222,7 @@ def _unmapped_share(textpage: object, runs: list[_Run], indices: Sequence[int] |
     return sum(pdfium.FPDFText_HasUnicodeMapError(textpage, at) == 1 for at in starts) / len(starts)
 
 
-def _page_text(runs: list[_Run], boxes: np.ndarray) -> PageText:
+def _page_text(runs: list[_Run], boxes: NDArray[np.float64]) -> PageText:
     words: list[Word] = []
     lines: list[list[str]] = []
     line = -1

@@ -312,13 +312,16 @@ def _picture(image: str | Path | bytes | Image, settings: Settings) -> Image:
 
 def _known_info(address: str, settings: Settings, *, remote: bool) -> Mapping[str, Any] | None:
     """What the existing index was made with; None where there is no index."""
-    if remote:
-        from mmsearch.index.server import read_info as read_server_info
+    try:
+        if remote:
+            from mmsearch.index.server import read_info as read_server_info
 
-        return read_server_info(address, api_key=settings.api_key, prefix=settings.collection)
-    from mmsearch.index.edge import read_info
+            return read_server_info(address, api_key=settings.api_key, prefix=settings.collection)
+        from mmsearch.index.edge import read_info
 
-    return read_info(Path(address)) if (Path(address) / "current").exists() else None
+        return read_info(Path(address))
+    except NotFound:
+        return None
 
 
 def _open_index(

@@ -46,11 +46,13 @@ RARE_FORMATS = (
 _PAGED_FORMATS = {"TIFF", "DCX"}  # frames are pages; elsewhere they are an animation
 
 EXTENSIONS = frozenset(
-    (
-        ".png .apng .jpg .jpeg .jpe .jfif .mpo .webp .tif .tiff .bmp .dib .gif .jp2 .j2k .jpc .jpf "
-        ".jpx .avif .heic .heif .pbm .pgm .ppm .pnm .pfm .ico .pcx .dcx .tga .sgi .rgb .bw .ras "
-        ".psd .qoi .xbm .xpm .msp .cur .icns .im .fits .fit .spider .fli .flc .dds .ftc .ftu .blp"
-    ).split()
+    {
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
+        *(".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".pbm"),
+        *(".pgm", ".ppm", ".pnm", ".pfm", ".ico", ".pcx", ".dcx", ".tga", ".sgi", ".rgb"),
+        *(".bw", ".ras", ".psd", ".qoi", ".xbm", ".xpm", ".msp", ".cur", ".icns", ".im"),
+        *(".fits", ".fit", ".spider", ".fli", ".flc", ".dds", ".ftc", ".ftu", ".blp"),
+    }
 )
 _SIGNATURES = (
     *(b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM", b"GIF8"),
@@ -111,9 +113,7 @@ def open_frames(path: Path, *, max_pixels: int = MAX_PIXELS) -> Frames:
 class Frames:
     """The frames of one open image file; a context manager. Index from 0."""
 
-    def __init__(
-        self, source: Path | bytes, *, max_pixels: int, formats: tuple[str, ...]
-    ) -> None:
+    def __init__(self, source: Path | bytes, *, max_pixels: int, formats: tuple[str, ...]) -> None:
         self.name = source.name if isinstance(source, Path) else "image"
         self._max_pixels = max_pixels
         if max_pixels // 2 > (Image.MAX_IMAGE_PIXELS or 0):
@@ -204,9 +204,7 @@ def picture_size(
     return (long, short) if sides[0] >= sides[1] else (short, long)
 
 
-def page_picture(
-    image: Image.Image, max_pixels: int = PICTURE_PIXELS
-) -> tuple[bytes, int, int]:
+def page_picture(image: Image.Image, max_pixels: int = PICTURE_PIXELS) -> tuple[bytes, int, int]:
     """Make the picture of a page that is stored, shown and embedded.
 
     Args:
@@ -247,7 +245,7 @@ def _installed(formats: tuple[str, ...]) -> tuple[str, ...]:
     """Those that this Pillow reads; HEIC photos where `pi-heif` is installed."""
     Image.init()
     try:
-        from pi_heif import register_heif_opener
+        from pi_heif import register_heif_opener  # type: ignore[import-untyped]
 
         register_heif_opener()
     except ImportError:
@@ -326,7 +324,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return converted
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if image.getextrema()[3] != (255, 255):
+        if image.getchannel("A").getextrema() != (255, 255):
             page = Image.new("RGB", image.size, "white")
             page.paste(image, mask=image.getchannel("A"))
             return page

@@ -27,19 +27,18 @@ logger = logging.getLogger(__name__)
 
 Engine = Literal["auto", "rapidocr", "tesseract"]
 
-# When `auto` believes Tesseract: clean pages score .9 and more, pages it cannot read under .7.
-_SURE_CONFIDENCE = 0.80
-_SURE_SHARE = 0.75  # of characters in words that are themselves above _SURE_WORD
-_SURE_WORD = 0.60
+# When `auto` believes Tesseract. Measured: clean pages have a mean confidence of .93 to .97 at a
+# word recall of .97; blurred ones at 100 dpi have .75 to .88 and lose a third of their words.
+_SURE_CONFIDENCE = 0.90
 _ENOUGH_WORDS = 5
 
 _LEAST_CONFIDENCE = 0.3  # words below are noise
+_LEAST_PUNCTUATION = 0.6  # of words without a letter or a digit: rules and pictures become those
 _TESSERACT_SECONDS = 60.0
 _DETECTION_SIDE = 1280  # pixels; lines are found at this size and read at the full one
 _HYPHEN_BREAK = re.compile(r"(\w)[-\u00ad\u2010]$")
-_WIDE, _NARROW = re.compile("[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\uff00-\uff60]"), set(
-    "iljtfrI1|!.,:;'()[]-"
-)
+_WIDE = re.compile("[\u1100-\u11ff\u2e80-\ud7ff\uf900-\ufaff\uff00-\uff60]")
+_NARROW = frozenset(" iljtfrI1|!.,:;'()[]-")
 
 
 class _Line(NamedTuple):
@@ -159,6 +158,7 @@ def _from_table(table: str, width: int, height: int) -> PageText:
     """Words and lines of Tesseract's TSV output; its order is the reading order."""
     words: list[Word] = []
     lines: dict[tuple[str, ...], list[str]] = {}
+    weights = scores = 0.0
     for row in table.splitlines()[1:]:
         cells = row.split("\t", 11)
         if len(cells) < 12 or cells[0] != "5" or not cells[11].strip():
@@ -166,15 +166,17 @@ def _from_table(table: str, width: int, height: int) -> PageText:
         confidence = min(max(float(cells[10]) / 100, 0.0), 1.0)
         text = cells[11].strip()
         left, top, wide, high = map(int, cells[6:10])
-        # Rules and pictures come out as doubtful punctuation as large as themselves.
-        if confidence < _LEAST_CONFIDENCE or not (wide and high):
-            continue
-        if not any(map(str.isalnum, text)) and confidence < _SURE_WORD:
+        solid = any(map(str.isalnum, text))
+        if solid:
+            weights, scores = weights + len(text), scores + len(text) * confidence
+        if confidence < (_LEAST_CONFIDENCE if solid else _LEAST_PUNCTUATION) or not wide * high:
             continue
         box = _box(left / width, top / height, (left + wide) / width, (top + high) / height)
         words.append(Word(text, box, confidence))
         lines.setdefault(tuple(cells[1:5]), []).append(text)
-    return _page_text((" ".join(line) for line in lines.values()), words)
+    # What is left out counts too: a page of noise must not look sure of itself.
+    confidence = scores / max(weights, 1.0)
+    return _page_text((" ".join(line) for line in lines.values()), words, confidence)
 
 
 def _sure_tesseract(image: Image, languages: str, timeout: float) -> PageText | None:
@@ -194,11 +196,7 @@ def _sure_tesseract(image: Image, languages: str, timeout: float) -> PageText | 
 
 
 def _is_sure(found: PageText) -> bool:
-    if len(found.words) < _ENOUGH_WORDS or found.confidence is None:
-        return False
-    characters = sum(len(word.text) for word in found.words)
-    good = sum(len(word.text) for word in found.words if word.confidence >= _SURE_WORD)
-    return found.confidence >= _SURE_CONFIDENCE and good >= _SURE_SHARE * characters
+    return len(found.words) >= _ENOUGH_WORDS and (found.confidence or 0.0) >= _SURE_CONFIDENCE
 
 
 def _turn(image: Image, timeout: float) -> int:
@@ -227,11 +225,14 @@ def _turn(image: Image, timeout: float) -> int:
 
 def _turned_back(found: PageText, turn: int) -> PageText:
     """Boxes found on the page turned clockwise by `turn` degrees, on the page as it is."""
-    back = {
-        90: lambda box: _box(box.y0, 1 - box.x1, box.y1, 1 - box.x0),
-        180: lambda box: _box(1 - box.x1, 1 - box.y1, 1 - box.x0, 1 - box.y0),
-        270: lambda box: _box(1 - box.y1, box.x0, 1 - box.y0, box.x1),
-    }[turn]
+    def back(box: Box) -> Box:
+        x0, y0, x1, y1 = box
+        if turn == 90:
+            return _box(y0, 1 - x1, y1, 1 - x0)
+        if turn == 180:
+            return _box(1 - x1, 1 - y1, 1 - x0, 1 - y0)
+        return _box(1 - y1, x0, 1 - y0, x1)
+
     words = tuple(word._replace(box=back(word.box)) for word in found.words)
     return PageText(found.text, found.source, words, found.confidence)
 
@@ -272,7 +273,7 @@ def _rapidocr(image: Image, threads: int) -> PageText:
     ordered = reading_order([line.box for line in lines])
     lines = [lines[index] for index in ordered]
     words = [word for line in lines for word in split_line(*line)]
-    return _page_text((line.text for line in lines), words)
+    return _page_text((line.text for line in lines), words, _mean(lines))
 
 
 def _rapidocr_lines(engine: Any, pixels: Any, *, upside_down: bool) -> list[_Line]:
@@ -392,18 +393,16 @@ def split_line(text: str, box: Box, confidence: float) -> list[Word]:
 
 def _advance(character: str) -> float:
     """Width of a character in common typefaces, in units of an average letter."""
-    if character in _NARROW or character == " ":
+    if character in _NARROW:
         return 0.55
     if _WIDE.match(character):
         return 1.9
     return 1.25 if character.isupper() or character in "mwMW@%" else 1.0
 
 
-def _page_text(lines: Iterable[str], words: Sequence[Word]) -> PageText:
+def _page_text(lines: Iterable[str], words: Sequence[Word], confidence: float) -> PageText:
     if not words:
         return PageText()
-    characters = sum(len(word.text) for word in words)
-    confidence = sum(word.confidence * len(word.text) for word in words) / characters
     return PageText(join_lines(lines), "ocr", tuple(words), confidence)
 
 

@@ -54,7 +54,7 @@ def create_app(engine: SearchEngine) -> gr.Blocks:
         gr.HTML(views.HEADER)
         with gr.Row(elem_id="mm-query"):
             text = gr.Textbox(
-                placeholder="Words, a question, a number",
+                placeholder="Words or a question",
                 label="Search",
                 show_label=False,
                 container=False,
@@ -68,7 +68,7 @@ def create_app(engine: SearchEngine) -> gr.Blocks:
             label="Screenshot",
             show_label=False,
             buttons=[],
-            placeholder="Paste a screenshot, or choose an image",
+            placeholder="Paste a screenshot, or choose one",
             elem_id="mm-image",
         )
         results = gr.HTML(label="Results", elem_id="mm-results")

@@ -12,7 +12,7 @@ from mmsearch.config import Settings
 from mmsearch.errors import UnreadableFile
 from mmsearch.types import Kind, Page, PageText
 
-_OCR_DPI = 300
+_OCR_DPI = 200  # beyond, OCR gets slower and finds no more
 _OCR_PIXELS = 16_000_000
 
 
@@ -50,7 +50,6 @@ class ImageFile:
         image = self._frames.image(number - 1, enough=_OCR_PIXELS)
         text = PageText()
         if self._settings.ocr != "off":
-            # Beyond 300 dpi OCR only gets slower.
             shrink = min(1.0, _OCR_DPI / (self._frames.dpi(number - 1) or _OCR_DPI))
             shrink = min(shrink, math.sqrt(_OCR_PIXELS / (image.width * image.height)))
             size = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _POINTS_PER_INCH = 72
 _PICTURE_DPI = 200  # of small pages; large ones are bound by the pixel budget
-_OCR_DPI = 300
+_OCR_DPI = 200  # as many words found as at 300, in two thirds of the time
 _LEAST_OCR_DPI = 150
 _OCR_PIXELS = 16_000_000
 _POPPLER_SIDE = 2600  # pixels of the long side: never let poppler choose the size

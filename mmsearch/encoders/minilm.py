@@ -19,7 +19,7 @@ from mmsearch.encoders import PageContent, minilm_graph, passages
 from mmsearch.types import Float32, Query, Vector, VectorKind
 
 TOKENS = 256  # of a passage at most, as the model was trained
-GRAPH_VERSION = 1  # another graph is another file in the cache, and other vectors
+GRAPH_VERSION = 2  # another graph is another file in the cache, and other vectors
 _REVISION = models.MINILM.files[0].sha256[:12]
 
 

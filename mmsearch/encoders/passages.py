@@ -11,9 +11,9 @@ import re
 from itertools import islice
 from typing import NamedTuple
 
-SIZE = 200
+SIZE = 200  # about 125 words of English prose with figures
 OVERLAP = 40
-MOST = 32
+MOST = 32  # some 4,000 words, five dense pages
 
 SCHEME = f"passages-{SIZE}-{OVERLAP}-{MOST}"
 """Part of an encoder's identity: other passages are other vectors."""

@@ -97,24 +97,17 @@ class EdgeCollection(Collection):
     def search(
         self, searches: Sequence[Search], where: Filter, *, payload: bool | Sequence[str] = True
     ) -> list[list[Scored]]:
-        if not searches:
-            return []
-        edge = self._edge
         condition = _filter(where)
-        requests = [
-            edge.QueryRequest(
-                limit=search.limit,
-                query=edge.Query.Nearest(self._query_vector(search), using=search.view),
-                filter=condition,
-                with_payload=_selected(payload),
-                params=self._params(search.view),
-            )
-            for search in searches
-        ]
-        answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
+        requests = [self._request(search, condition, payload) for search in searches]
+        asked = [request for request in requests if request is not None]
+        if not asked:
+            return [[] for _ in searches]
+        answers = iter(self._shard.query_batch(self._edge.QueryBatchRequest(asked)))
         return [
-            [Scored(str(hit.id), float(hit.score), hit.payload or {}) for hit in answer]
-            for answer in answers
+            []
+            if request is None
+            else [Scored(str(hit.id), float(hit.score), hit.payload or {}) for hit in next(answers)]
+            for request in requests
         ]
 
     def retrieve(
@@ -199,8 +192,21 @@ class EdgeCollection(Collection):
             for name, vector in checked_vectors(self.schema, vectors).items()
         }
 
-    def _query_vector(self, search: Search) -> Any:
-        return self._encoded(checked_vectors(self.schema, {search.view: search.vector})[search.view])
+    def _request(
+        self, search: Search, condition: qdrant_edge.Filter, payload: bool | Sequence[str]
+    ) -> qdrant_edge.QueryRequest | None:
+        """The request for one list; None where the vector is empty and finds nothing."""
+        edge = self._edge
+        vector = self._vectors({search.view: search.vector}).get(search.view)
+        if vector is None:
+            return None
+        return edge.QueryRequest(
+            limit=search.limit,
+            query=edge.Query.Nearest(vector, using=search.view),
+            filter=condition,
+            with_payload=_selected(payload),
+            params=self._params(search.view),
+        )
 
     def _encoded(self, vector: Vector) -> Any:
         if isinstance(vector, SparseVector):

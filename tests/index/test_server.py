@@ -26,7 +26,8 @@ from mmsearch.errors import (
 )
 from mmsearch.filters import Between, Filter, HasVector, equals, ids
 from mmsearch.index import Point, Schema, Search, View
-from mmsearch.index.server import BATCH_BYTES, INFO_POINT, Patience, ServerIndex, read_info
+from mmsearch.index.server import BATCH_BYTES, INFO_POINT, Patience, ServerIndex, _bytes, read_info
+from mmsearch.types import SparseVector
 from tests.qdrant_server import Fault, QdrantServer, has_openapi, refused
 
 PAGES = Schema((View("visual", "dense", 4), View("lexical", "sparse")), {"number": "integer"})
@@ -315,6 +316,21 @@ def test_a_half_made_index_is_completed(server: QdrantServer, prefix: str) -> No
         assert index.documents.facet("state", Filter()) == {"done": 1}
 
 
+def test_an_index_that_another_process_is_making_is_waited_for(
+    server: QdrantServer, prefix: str
+) -> None:
+    server.faults.append(Fault(status=500, path="/index"))
+    with pytest.raises(IndexUnavailable):
+        open_index(server.url, prefix)
+    point = {"id": INFO_POINT, "vector": {}, "payload": {"info": '{"maker": "other"}'}}
+    url = f"{server.url}/collections/{prefix}-documents/points"
+    other = threading.Timer(0.3, httpx.put, [url], {"json": {"points": [point]}})
+    other.start()
+    with open_index(server.url, prefix, patience=Patience(creation=20.0)) as index:
+        assert index.info == {"maker": "other"}
+    other.join()
+
+
 def test_an_index_field_that_came_later_is_added(server: QdrantServer, prefix: str) -> None:
     open_index(server.url, prefix).close()
     more = Schema(fields={**DOCUMENTS.fields, "size": "integer"})
@@ -384,6 +400,15 @@ def test_large_points_are_several_requests(server: QdrantServer, index: ServerIn
     assert index.pages.count(Filter()) == 9
     (point,) = index.pages.retrieve([page(8).id])
     assert point.payload["text"] == text
+
+
+def test_the_size_of_a_point_is_not_underrated(server: QdrantServer, index: ServerIndex) -> None:
+    indices = np.arange(2000, dtype=np.uint32) + np.uint32(2**32 - 2001)
+    weights = -np.random.default_rng(0).random(2000).astype(np.float32) * 1e-6
+    text = 'quote " 東京 🙂 \n' * 100
+    point = Point(page(0).id, {"text": text}, {"lexical": SparseVector(indices, weights)})
+    index.pages.upsert([point])
+    assert _bytes(point) / 2 < server.sent("PUT", "/points")[0].size <= _bytes(point)
 
 
 def test_a_point_beyond_the_limit_goes_alone(server: QdrantServer, index: ServerIndex) -> None:

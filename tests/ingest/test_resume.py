@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,25 @@ COMMAND = [sys.executable, "-m", "mmsearch.cli", "ingest"]
 
 
 @pytest.fixture(scope="module")
-def corpus(sample_dir: Path) -> Path:
-    """The part of the samples that has every kind of page, and few of each."""
-    return sample_dir / "corpus"
+def corpus(sample_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the samples: text layers, a scan, a TIFF of several pages and a picture."""
+    folder = tmp_path_factory.mktemp("resume") / "corpus"
+    for name in ("invoices", "manuals", "archive/ledger.tif", "pictures/lighthouse.jpg"):
+        source, target = sample_dir / "corpus" / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def clean(sample_engine: mmsearch.SearchEngine) -> mmsearch.SearchEngine:
-    return sample_engine
+def clean(
+    corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[mmsearch.SearchEngine]:
+    """What one run that is left in peace makes of it."""
+    folder = tmp_path_factory.mktemp("clean") / "index"
+    with mmsearch.open(folder, settings=Settings()) as engine:
+        assert ingest.run([corpus], engine).of("failed") == []
+        yield engine
 
 
 @pytest.mark.parametrize("moment", ["first pages", "halfway", "vectors"])

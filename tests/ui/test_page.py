@@ -104,21 +104,20 @@ def test_an_uploaded_screenshot_finds_its_page(page: Page, sample_dir: Path) -> 
     assert first.locator(".mm-place").inner_text().startswith(f"page {number} of ")
 
 
-def test_a_screenshot_can_be_pasted_anywhere(page: Page) -> None:
-    ask(page, "revenue by region")
-    picture = page.locator(".mm-picture").first.get_attribute("href")
-    ask(page, "")
-    page.wait_for_selector(".mm-message")
-    page.evaluate(PASTE, picture)
-    page.wait_for_selector("#mm-image .image-frame img")
-    page.locator(".mm-hit").first.wait_for()
-
-
-def test_removing_the_screenshot_searches_for_the_words_alone(page: Page, sample_dir: Path) -> None:
-    page.set_input_files("#mm-image input[type=file]", screenshot(sample_dir)[0])
-    page.locator(".mm-hit").first.wait_for()
-    page.get_by_label("Remove Image").click()
-    page.wait_for_selector(".mm-message")
+def test_a_screenshot_can_be_pasted_and_removed(
+    browser: Browser, serving: Callable[[Any], Any], fake_engine: FakeEngine
+) -> None:
+    fake_engine.add("Report")
+    with serving(fake_engine) as url, opened(browser, url, LAPTOP) as page:
+        ask(page, "words")
+        picture = page.locator(".mm-picture").get_attribute("href")
+        ask(page, "")
+        page.wait_for_selector(".mm-message")
+        page.evaluate(PASTE, picture)
+        page.wait_for_selector("#mm-image .image-frame img")
+        page.locator(".mm-hit").wait_for()
+        page.get_by_label("Remove Image").click()
+        page.wait_for_selector(".mm-message")
 
 
 def test_a_file_that_is_no_image_is_one_friendly_line(page: Page, tmp_path: Path) -> None:
