@@ -202,15 +202,15 @@ def _as_fractions(corners: NDArray[np.float64], page: PdfPage) -> NDArray[np.flo
         180: (1 - x1, 1 - y1, 1 - x0, 1 - y0),
         270: (y0, 1 - x1, y1, 1 - x0),
     }[page.get_rotation()]
-    return np.nan_to_num(np.stack(turned, axis=1), nan=-1.0, posinf=-1.0, neginf=-1.0)
+    boxes: NDArray[np.float64] = np.stack(turned, axis=1)
+    return np.nan_to_num(boxes, nan=-1.0, posinf=-1.0, neginf=-1.0)
 
 
 def _visible(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which boxes have their centre on the page (with a margin for loose boxes), (n,) bool."""
-    middle_x, middle_y = boxes[:, [0, 2]].mean(axis=1), boxes[:, [1, 3]].mean(axis=1)
-    margin = 0.01
-    inside_x = (middle_x > -margin) & (middle_x < 1 + margin)
-    return inside_x & (middle_y > -margin) & (middle_y < 1 + margin)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    near: NDArray[np.bool_] = np.abs(middle - 0.5) < 0.51
+    return near[:, 0] & near[:, 1]
 
 
 def _unmapped_share(textpage: object, runs: list[_Run], indices: Sequence[int] | None) -> float:
@@ -219,7 +219,8 @@ def _unmapped_share(textpage: object, runs: list[_Run], indices: Sequence[int] |
 
     sample = runs[:: max(1, len(runs) // _UNMAPPED_SAMPLE)]
     starts = [run.start if indices is None else indices[run.start] for run in sample]
-    return sum(pdfium.FPDFText_HasUnicodeMapError(textpage, at) == 1 for at in starts) / len(starts)
+    wrong = [at for at in starts if pdfium.FPDFText_HasUnicodeMapError(textpage, at) == 1]
+    return len(wrong) / len(starts)
 
 
 def _page_text(runs: list[_Run], boxes: NDArray[np.float64]) -> PageText:

@@ -52,7 +52,7 @@ def page_payload(document: Document, page: Page) -> Payload:
         "number": page.number,
         "text": text.text,
         "text_source": text.source,
-        "confidence": text.confidence,
+        "confidence": None if text.confidence is None else round(text.confidence, 4),
         "width": page.width,
         "height": page.height,
         "ready": 0,

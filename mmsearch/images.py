@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -47,7 +47,20 @@ _PAGED_FORMATS = {"TIFF", "DCX"}  # frames are pages; elsewhere they are an anim
 
 EXTENSIONS = frozenset(
     {
-        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
+        *(
+            ".png",
+            ".apng",
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".mpo",
+            ".webp",
+            ".tif",
+            ".tiff",
+            ".bmp",
+            ".dib",
+        ),
         *(".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".pbm"),
         *(".pgm", ".ppm", ".pnm", ".pfm", ".ico", ".pcx", ".dcx", ".tga", ".sgi", ".rgb"),
         *(".bw", ".ras", ".psd", ".qoi", ".xbm", ".xpm", ".msp", ".cur", ".icns", ".im"),
@@ -244,12 +257,8 @@ def _multiple(count: int) -> int:
 def _installed(formats: tuple[str, ...]) -> tuple[str, ...]:
     """Those that this Pillow reads; HEIC photos where `pi-heif` is installed."""
     Image.init()
-    try:
-        from pi_heif import register_heif_opener  # type: ignore[import-untyped]
-
-        register_heif_opener()
-    except ImportError:
-        pass
+    with suppress(ImportError):
+        import_module("pi_heif").register_heif_opener()
     return tuple(name for name in formats if name in Image.OPEN)
 
 
@@ -262,7 +271,7 @@ def _opened(source: Path | bytes, name: str) -> Path | io.BytesIO:
         raise UnreadableFile(f"{name}: no such file; check the path")
     if not source.is_file():
         raise UnreadableFile(f"{name}: is not a regular file; give an image file")
-    if not os.path.getsize(source):
+    if not source.stat().st_size:
         raise UnreadableFile(f"{name}: is empty; copy or download it again")
     return source
 

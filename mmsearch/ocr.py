@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Engine = Literal["auto", "rapidocr", "tesseract"]
+Engine = Literal["auto", "rapidocr", "tesseract", "off"]
 
 # When `auto` believes Tesseract. Measured: clean pages have a mean confidence of .93 to .97 at a
 # word recall of .97; blurred ones at 100 dpi have .75 to .88 and lose a third of their words.
@@ -61,7 +61,7 @@ def recognise(
 
     Args:
         image: RGB, upright; 150 to 200 dpi is enough for print of ordinary size.
-        engine: `auto`, `rapidocr` or `tesseract`.
+        engine: `auto`, `rapidocr`, `tesseract`, or `off` for no text at all.
         languages: Tesseract's language codes, joined by `+`; RapidOCR needs none.
         threads: of RapidOCR, fixed at its first use in a process. Tesseract takes one.
         timeout: seconds that Tesseract may take for this page.
@@ -74,7 +74,7 @@ def recognise(
         LimitExceeded: Tesseract took longer than `timeout` (not with `auto`).
         MissingExtra: the engine is not installed.
     """
-    if _is_empty(image):
+    if engine == "off" or _is_empty(image):
         return PageText()
     if engine == "tesseract":
         if not has_tesseract():
@@ -225,6 +225,7 @@ def _turn(image: Image, timeout: float) -> int:
 
 def _turned_back(found: PageText, turn: int) -> PageText:
     """Boxes found on the page turned clockwise by `turn` degrees, on the page as it is."""
+
     def back(box: Box) -> Box:
         x0, y0, x1, y1 = box
         if turn == 90:
@@ -266,7 +267,7 @@ def _rapidocr(image: Image, threads: int) -> PageText:
     engine = _rapidocr_engine(threads)
     pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
     lines = _rapidocr_lines(engine, pixels, upside_down=False)
-    if lines and _mean(lines) < 0.75 or _mostly_vertical(lines, image.width / image.height):
+    if (lines and _mean(lines) < 0.75) or _mostly_vertical(lines, image.width / image.height):
         # The line classifier costs little but is wrong now and then: only where it may help.
         again = _rapidocr_lines(engine, pixels, upside_down=True)
         lines = max(lines, again, key=_mean)

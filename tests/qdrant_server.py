@@ -9,7 +9,8 @@ It speaks the server's wire format on a loopback port, and misbehaves on demand:
 Where an OpenAPI file of the server is at hand (`QDRANT_OPENAPI=FILE`, or `shared/` beside the
 repository), every request that it does not allow is refused, unknown properties included.
 
-Local mode differs from a server; what matters to the contract is mended here:
+Local mode (of qdrant-client 1.20; up to 1.19 it fails on points without a multivector) differs
+from a server; what matters to the contract is mended here:
 
 - it keeps no payload indexes: the schema is kept here, and a facet asks for an index as it should;
 - its facets rewrite values that look like a UUID: facets are counted here;
@@ -42,7 +43,7 @@ import jsonschema
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient, models  # noqa: TID253 - imported by tests alone
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 VERSION = "1.15.0"

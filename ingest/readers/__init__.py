@@ -6,7 +6,6 @@ line to `READERS`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -118,7 +117,7 @@ def _head(path: Path, max_bytes: int) -> bytes:
             raise UnreadableFile(f"{path.name}: no such file; check the path")
         if not path.is_file():
             raise UnreadableFile(f"{path.name}: is not a regular file; give a document")
-        size = os.path.getsize(path)
+        size = path.stat().st_size
         if size == 0:
             raise UnreadableFile(f"{path.name}: is empty; copy or download it again")
         if size > max_bytes:

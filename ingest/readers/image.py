@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mmsearch import images, ocr
 from mmsearch.config import Settings
 from mmsearch.errors import UnreadableFile
-from mmsearch.types import Kind, Page, PageText
+from mmsearch.types import Kind, Page
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _OCR_DPI = 200  # beyond, OCR gets slower and finds no more
 _OCR_PIXELS = 16_000_000
@@ -48,15 +51,19 @@ class ImageFile:
         if not 1 <= number <= self.page_count:
             raise UnreadableFile(f"{self._frames.name}: has no page {number}")
         image = self._frames.image(number - 1, enough=_OCR_PIXELS)
-        text = PageText()
-        if self._settings.ocr != "off":
-            shrink = min(1.0, _OCR_DPI / (self._frames.dpi(number - 1) or _OCR_DPI))
-            shrink = min(shrink, math.sqrt(_OCR_PIXELS / (image.width * image.height)))
-            size = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
-            text = ocr.recognise(
-                image if shrink > 0.9 else image.resize(size, reducing_gap=2.0),
-                engine=self._settings.ocr,
-                languages=self._settings.ocr_languages,
-            )
+        text = ocr.recognise(
+            self._for_ocr(image, number),
+            engine=self._settings.ocr,
+            languages=self._settings.ocr_languages,
+        )
         picture, width, height = images.page_picture(image)
         return Page(number, picture, width, height, text)
+
+    def _for_ocr(self, image: Image, number: int) -> Image:
+        """The image at the resolution where OCR is at its best, as far as the file tells it."""
+        shrink = _OCR_DPI / (self._frames.dpi(number - 1) or _OCR_DPI)
+        shrink = min(shrink, math.sqrt(_OCR_PIXELS / (image.width * image.height)))
+        if self._settings.ocr == "off" or shrink > 0.9:
+            return image
+        size = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
+        return image.resize(size, reducing_gap=2.0)

@@ -47,7 +47,6 @@ class MiniLmEncoder:
     kind: VectorKind = "multi"
     reads: Literal["text", "picture"] = "text"
     dimension: int | None = minilm_graph.WIDTH
-    on_cpu = True
 
     def __init__(self, *, model_dir: str = "", threads: int = 0) -> None:
         self._model_dir = model_dir

@@ -7,7 +7,7 @@ work is spent on padding:
 
 Matrix products run on int8 weights (one scale a column) and uint8 activations (one scale a
 token), everything else in float32: twice as fast as float32, cosine .9992 to it. ONNX Runtime's
-usual one scale a tensor is an eighth faster still, but its cosine is .994 and it finds less.
+usual one scale a tensor is a sixth faster still, but its cosine is .994 and it finds less.
 
 An ONNX file is a protobuf message: the few fields that are needed here are written by hand, so
 that the `onnx` package is not. Field numbers: onnx.proto3 of ONNX 1.17. Operators of

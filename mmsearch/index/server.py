@@ -27,7 +27,6 @@ from mmsearch.errors import (
     IndexUnavailable,
     IndexUnusable,
     InvalidSetting,
-    MissingExtra,
     NotFound,
     ProfileMismatch,
 )
@@ -605,12 +604,8 @@ class _Fault:
 
 
 def _client(address: str, api_key: str, timeout: int) -> QdrantClient:
-    try:
-        from qdrant_client import QdrantClient
-    except ImportError as error:
-        raise MissingExtra(
-            "an index on a server needs qdrant-client: pip install 'mmsearch[server]'"
-        ) from error
+    from qdrant_client import QdrantClient
+
     return QdrantClient(
         url=address,
         # As a header, since the client's own `api_key` warns about http even on this machine.
