@@ -40,10 +40,9 @@ def main() -> None:
     arguments = _arguments()
     table = {}
     for folder in arguments.folders:
-        docs = [json.loads(line) for line in (folder / "docs.jsonl").open(encoding="utf-8")]
-        row = {"clean": _clean(folder, docs)}
+        row = {"clean": _clean(folder)}
         if arguments.rendered:
-            row["rendered"] = _rendered(folder, docs, arguments.dpi)
+            row["rendered"] = _rendered(folder, arguments.dpi)
         table[folder.name] = row
         for kind, figures in row.items():
             for name, values in figures.items():
@@ -53,16 +52,15 @@ def main() -> None:
         print(json.dumps(table))
 
 
-def _clean(folder: Path, docs: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def _clean(folder: Path) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as temporary:
         with mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine:
-            for start in range(0, len(docs), BATCH):
-                _add(engine, docs[start : start + BATCH])
-            engine.index.optimize()
+            add_texts(engine, folder)
             return _figures(engine, folder, Path(temporary), "")
 
 
-def _rendered(folder: Path, docs: list[dict[str, Any]], dpi: int) -> dict[str, dict[str, float]]:
+def _rendered(folder: Path, dpi: int) -> dict[str, dict[str, float]]:
+    docs = _docs(folder)
     with tempfile.TemporaryDirectory() as temporary:
         pictures = Path(temporary) / "pictures"
         pictures.mkdir()
@@ -94,8 +92,18 @@ def _figures(
     }
 
 
+def add_texts(engine: SearchEngine, folder: Path) -> None:
+    """Put the texts of `docs.jsonl` into the index as one-page documents, past the readers."""
+    docs = _docs(folder)
+    for start in range(0, len(docs), BATCH):
+        _add(engine, docs[start : start + BATCH])
+
+
+def _docs(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "docs.jsonl").open(encoding="utf-8")]
+
+
 def _add(engine: SearchEngine, docs: list[dict[str, Any]]) -> None:
-    """Put texts into the index as one-page documents, past the readers."""
     contents = [PageContent(_text(doc)) for doc in docs]
     vectors = {name: e.encode_pages(contents) for name, e in engine.encoders.items()}
     points = []

@@ -31,6 +31,7 @@ _LEADERS = re.compile(r"([^\w\s])\1{2,}")
 _PRESENTATION_FORMS = re.compile("[\ufb00-\ufdff\ufe70-\ufefc]")
 _LATIN_WORD = re.compile(r"\b[a-zA-Z]{4,}\b")
 _VOWEL = re.compile("[aeiouyAEIOUY]")
+_FEWEST_VOWELS = 0.24  # of the letters; languages have .35 to .5, a shifted alphabet about .15
 _UNMAPPED_SAMPLE = 100
 
 
@@ -111,12 +112,12 @@ def judge(text: str, *, unmapped: float = 0.0) -> Verdict:
     )
     if known < 0.25 * solid and solid >= 20:
         return "garbage"
-    words = _LATIN_WORD.findall(text)
-    spoken = sum(1 for word in words if _VOWEL.search(word))
-    if len(words) >= 20 and spoken < 0.6 * len(words):
+    letters = "".join(_LATIN_WORD.findall(text))
+    vowels = len(_VOWEL.findall(letters)) / max(len(letters), 1)
+    if len(letters) >= 80 and vowels < _FEWEST_VOWELS:
         return "garbage"
     # Old fonts often lack the mapping and yet come out right: then the words read like words.
-    reads_well = len(words) >= 5 and spoken >= 0.9 * len(words)
+    reads_well = len(letters) >= 20 and vowels >= _FEWEST_VOWELS
     return "garbage" if unmapped > 0.5 and solid > 1 and not reads_well else "sane"
 
 

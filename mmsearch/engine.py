@@ -157,7 +157,7 @@ class SearchEngine:
         for label, found in ranked.items():
             for point, score in found:
                 scores.setdefault(point, {})[label] = score
-        fused = fusion.reciprocal_rank(ranked, weights)
+        fused = fusion.normalised_sum(ranked, weights)
         return [Candidate(point, score, scores[point]) for point, score in fused]
 
     def hits(

@@ -34,5 +34,32 @@ def reciprocal_rank(
     return _by_score(list(fused.items()))
 
 
+def normalised_sum(
+    lists: Mapping[str, Sequence[tuple[str, float]]], weights: Mapping[str, float]
+) -> list[tuple[str, float]]:
+    """Weighted sum of scores, each list scaled to [0, 1] between its worst and its best.
+
+    Args:
+        lists: by view, (id, score) in any order.
+        weights: by view; a view without one counts 1.
+
+    Returns:
+        (id, score) best first, ties by id. An id that a list lacks gets 0 from it, as its worst
+        does; in a list of one score every id gets 1.
+
+    Source: Lee 1997, Analyses of multiple evidence combination (CombSUM).
+    """
+    fused: dict[str, float] = {}
+    for view, scored in lists.items():
+        if not scored:
+            continue
+        weight = weights.get(view, 1.0)
+        worst, best = min(s for _, s in scored), max(s for _, s in scored)
+        for id_, score in scored:
+            share = (score - worst) / (best - worst) if best > worst else 1.0
+            fused[id_] = fused.get(id_, 0.0) + weight * share
+    return _by_score(list(fused.items()))
+
+
 def _by_score(ranked: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     return sorted(ranked, key=lambda item: (-item[1], item[0]))

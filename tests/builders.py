@@ -16,6 +16,12 @@ LOREM = (
     "so the keeper added tonnage, cargo and destination in three columns.",
     "Nobody had ever checked the sums, yet every winter the inspector came",
     "and praised the careful handwriting on the yellow pages of the book.",
+    "One spring a storm broke two windows and soaked half of the archive.",
+    "Drying took weeks: sheets hung between the stairs like washing on a line,",
+    "while gulls watched through empty frames and the stove burned day and night.",
+    "What could still be read was copied, what could not was described,",
+    "with its size, its colour and whatever a thumb might feel of the ink.",
+    "Visitors later thought these descriptions the finest part of the collection.",
 )
 
 
@@ -37,7 +43,8 @@ def write_text_pdf(
         crop: left, bottom, right and top of the crop box, in points.
         password: encrypts the file.
     """
-    canvas = _canvas(path, size, password)
+    # reportlab swaps the sides of a rotated page's media box
+    canvas = _canvas(path, (size[1], size[0]) if rotate in (90, 270) else size, password)
     if title:
         canvas.setTitle(title)
     for text in pages:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ _FEW_WORDS = 20  # a stamp or a page number over a scan, not its text
 _MAX_OBJECTS = 2000
 
 _FILE, _FORMAT, _PASSWORD, _SECURITY = 2, 3, 4, 5  # PDFium's error codes
+_NO_PAGES = -1  # ours
 
 _TITLE_PREFIX = re.compile(r"^Microsoft (?:Office )?\w+ ?- ", re.IGNORECASE)
 _TITLE_SUFFIX = re.compile(
@@ -180,7 +182,7 @@ def _open_document(path: Path, passwords: tuple[str, ...]) -> PdfDocument:
         try:
             document = pypdfium2.PdfDocument(path, password=password)
         except pypdfium2.PdfiumError as error:
-            code = error.err_code
+            code = _NO_PAGES if _opens(path, password) else error.err_code
         else:
             try:
                 document.init_forms()
@@ -195,8 +197,24 @@ def _open_document(path: Path, passwords: tuple[str, ...]) -> PdfDocument:
         _FILE: "it cannot be opened",
         _FORMAT: "not a PDF, or too damaged to repair",
         _SECURITY: "encrypted in a way that is not supported",
-    }.get(code or 0, "it has no pages")
+        _NO_PAGES: "it has no pages",
+    }.get(code, f"PDFium reports error {code}")
     raise UnreadableFile(f"{path.name}: {cause}; export it again")
+
+
+def _opens(path: Path, password: str | None) -> bool:
+    """Whether PDFium opens a file that pypdfium2 refused: then it has no pages.
+
+    The error code does not tell, it is that of the last failure in this process.
+    """
+    import pypdfium2.raw as pdfium
+
+    secret = None if password is None else f"{password}\0".encode()
+    document = pdfium.FPDF_LoadDocument(os.fsencode(path) + b"\0", secret)
+    if not document:
+        return False
+    pdfium.FPDF_CloseDocument(document)
+    return True
 
 
 def _title(document: PdfDocument, path: Path) -> str:
@@ -287,7 +305,7 @@ def _poppler_page_count(path: Path, refusal: UnreadableFile) -> int:
         import pdf2image
 
         found = pdf2image.pdfinfo_from_path(str(path.resolve()), timeout=_POPPLER_SECONDS)
-        count = int(found.get("Pages", 0))
+        count = int(found["Pages"])
     except Exception:  # pdf2image is missing, or poppler is, or it fails in one of many ways
         raise refusal from None
     if count < 1:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import regex
 
 from mmsearch import models
 from mmsearch.config import Settings
@@ -20,6 +21,8 @@ from mmsearch.types import Float32, Query, Vector, VectorKind
 
 TOKENS = 256  # of a passage at most, as the model was trained
 GRAPH_VERSION = 2  # another graph is another file in the cache, and other vectors
+_LETTER = regex.compile(r"\p{L}")
+_LATIN = regex.compile(r"\p{Latin}")
 _REVISION = models.MINILM.files[0].sha256[:12]
 
 
@@ -43,7 +46,7 @@ class MiniLmEncoder:
         MissingModel: at first use, when the weights are not on this machine.
     """
 
-    identity = f"all-MiniLM-L6-v2@{_REVISION}/int8-{GRAPH_VERSION}/{passages.SCHEME}"
+    identity = f"all-MiniLM-L6-v2@{_REVISION}/int8-{GRAPH_VERSION}/{passages.SCHEME}-latin"
     kind: VectorKind = "multi"
     reads: Literal["text", "picture"] = "text"
     dimension: int | None = minilm_graph.WIDTH
@@ -54,15 +57,18 @@ class MiniLmEncoder:
         self._loading = threading.Lock()
 
     def encode_pages(self, pages: Sequence[PageContent]) -> list[Vector | None]:
-        """One array of passage vectors a page, in order; None for a page without text."""
-        cut = [[passage.text for passage in passages.split(page.text)] for page in pages]
+        """One array of passage vectors a page, in order; None for a page without Latin text."""
+        cut = [
+            [passage.text for passage in passages.split(page.text) if _understood(passage.text)]
+            for page in pages
+        ]
         vectors = self._encode([text for texts in cut for text in texts])
         bounds = pairwise(accumulate((len(texts) for texts in cut), initial=0))
         return [vectors[first:last] if last > first else None for first, last in bounds]
 
     def encode_query(self, query: Query) -> Vector | None:
-        """The vector of the query's words; None without any."""
-        return self._encode([query.text])[0] if query.text.strip() else None
+        """The vector of the query's words; None without Latin ones."""
+        return self._encode([query.text])[0] if _understood(query.text) else None
 
     def _encode(self, texts: Sequence[str]) -> Float32:
         """(n, 384) float32 unit rows, one a text."""
@@ -103,6 +109,14 @@ class MiniLmEncoder:
         tokenizer.no_padding()
         tokenizer.enable_truncation(TOKENS)
         return tokenizer, minilm_graph.session(_graph(folder))
+
+
+def _understood(text: str) -> bool:
+    """Whether most letters are Latin: the model knows English, and other scripts only letter by
+    letter, so that its answers would push down right ones of the lexical view.
+    """
+    letters = len(_LETTER.findall(text))
+    return bool(letters) and 2 * len(_LATIN.findall(text)) >= letters
 
 
 def _graph(folder: Path) -> str | bytes:

@@ -145,12 +145,14 @@ class SocketIndex(Index):
         connection = self._connection()
         try:
             _send(connection, [target, verb, arguments])
-            answer = _value(_receive(connection))
+            answer = _receive(connection)
+            if answer is None:
+                raise ConnectionError("the process that held the index hung up")
         except OSError as error:
             connection.close()
             raise ConnectionError(f"{self.address}: {error}") from error
         self._idle.append(connection)
-        return answer
+        return _value(answer)
 
     def stream(self, target: str, verb: str, **arguments: Any) -> Iterator[Any]:
         """The answers of one streaming call, on a connection of its own."""
@@ -281,8 +283,6 @@ def _batched(points: Iterator[Point], size: int) -> Iterator[list[Point]]:
 
 def _value(message: Any) -> Any:
     """The value of an answer; raises the error that it carries."""
-    if message is None:
-        raise ConnectionError("the process that held the index hung up")
     if message[0] == "error":
         _, name, text = message
         kind = getattr(errors, name, None)
