@@ -71,17 +71,19 @@ def _lists(folder: Path) -> tuple[dict[str, Lists], dict[str, dict[str, int]]]:
     """Every query's list of each view, by page name."""
     qrels = read_qrels(folder / "qrels.tsv", "page")
     texts = (folder / "docs.jsonl").exists()
-    with tempfile.TemporaryDirectory() as temporary:
-        with mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine:
-            if texts:
-                add_texts(engine, folder)
-            else:
-                ingest.run([folder], engine)
-            found = {
-                query.id: _views(engine, query.text, pages=not texts)
-                for query in read_queries(folder / "queries.jsonl")
-                if query.id in qrels and query.text.strip()
-            }
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine,
+    ):
+        if texts:
+            add_texts(engine, folder)
+        else:
+            ingest.run([folder], engine)
+        found = {
+            query.id: _views(engine, query.text, pages=not texts)
+            for query in read_queries(folder / "queries.jsonl")
+            if query.id in qrels and query.text.strip()
+        }
     return found, qrels
 
 

@@ -53,10 +53,12 @@ def main() -> None:
 
 
 def _clean(folder: Path) -> dict[str, dict[str, float]]:
-    with tempfile.TemporaryDirectory() as temporary:
-        with mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine:
-            add_texts(engine, folder)
-            return _figures(engine, folder, Path(temporary), "")
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine,
+    ):
+        add_texts(engine, folder)
+        return _figures(engine, folder, Path(temporary), "")
 
 
 def _rendered(folder: Path, dpi: int) -> dict[str, dict[str, float]]:

@@ -52,10 +52,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """One page, in no fixed order."""
+    """One page, in no fixed order; its words as `page_store.encode_words` writes them."""
 
     job: Job
     page: Page
+    words: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,9 @@ class Cage:
         for process in [p for p in self._processes if p.task and p.deadline < now]:
             yield from self._lost(process, self._too_slow(process))
 
-    def _heard(self, process: _Process, header: dict[str, Any], blob: bytes) -> Iterator[Event]:
+    def _heard(
+        self, process: _Process, header: dict[str, Any], blobs: list[bytes]
+    ) -> Iterator[Event]:
         task = process.task
         if task is None:
             return
@@ -212,8 +215,9 @@ class Cage:
         elif task.numbers is not None:
             file.strikes = 0
             if "page" in header:
+                picture, words = blobs
                 task.numbers.remove(header["page"])
-                yield PageRead(file.job, frame_to_page(header, blob))
+                yield PageRead(file.job, frame_to_page(header, picture), words)
             else:
                 task.numbers.remove(header["failed_page"])
                 yield PageFailed(file.job, header["failed_page"], header["reason"])

@@ -1,4 +1,4 @@
-"""What goes between the worker and its reading processes: a JSON header and a picture.
+"""What goes between the worker and its reading processes: a JSON header, pictures, words.
 
 Nothing is unpickled: the other end of the socket may have been taken over by a hostile file.
 """
@@ -10,35 +10,36 @@ import socket
 import struct
 from typing import Any
 
-from mmsearch.types import Box, Page, PageText, Word
+from mmsearch.page_store import encode_words
+from mmsearch.types import Page, PageText
 
-MAX_FRAME = 1 << 28  # bytes; a page's words and picture stay far below
-
-
-def send(link: socket.socket, header: dict[str, Any], blob: bytes = b"") -> None:
-    """Send one frame."""
-    data = json.dumps(header, separators=(",", ":")).encode()
-    link.sendall(struct.pack(">II", len(data), len(blob)) + data + blob)
+MAX_BLOB = 1 << 27  # bytes; a page's text, words and picture stay far below
 
 
-def receive(link: socket.socket) -> tuple[dict[str, Any], bytes] | None:
+def send(link: socket.socket, header: dict[str, Any], *blobs: bytes) -> None:
+    """Send one frame: a header and blobs of bytes."""
+    data = json.dumps([header, [len(blob) for blob in blobs]], separators=(",", ":")).encode()
+    link.sendall(b"".join((struct.pack(">I", len(data)), data, *blobs)))
+
+
+def receive(link: socket.socket) -> tuple[dict[str, Any], list[bytes]] | None:
     """The next frame, or None when the other end is gone or sends nonsense."""
-    sizes = _read(link, 8)
-    if sizes is None:
+    size = _read(link, 4)
+    data = _read(link, struct.unpack(">I", size)[0]) if size else None
+    if data is None:
         return None
-    length, blob_length = struct.unpack(">II", sizes)
-    if length + blob_length > MAX_FRAME:
+    try:
+        header, lengths = json.loads(data)
+        blobs = [_read(link, int(length)) for length in lengths]
+    except (ValueError, TypeError, MemoryError):
         return None
-    data = _read(link, length)
-    blob = _read(link, blob_length)
-    if data is None or blob is None:
+    if not isinstance(header, dict) or None in blobs:
         return None
-    header = json.loads(data)
-    return (header, blob) if isinstance(header, dict) else None
+    return header, [blob for blob in blobs if blob is not None]
 
 
-def page_to_frame(page: Page) -> tuple[dict[str, Any], bytes]:
-    """A page as header and picture."""
+def page_to_frame(page: Page) -> tuple[dict[str, Any], bytes, bytes]:
+    """A page as header, picture, and words as they are stored."""
     text = page.text
     header = {
         "page": page.number,
@@ -48,25 +49,25 @@ def page_to_frame(page: Page) -> tuple[dict[str, Any], bytes]:
         "text": text.text,
         "source": text.source,
         "confidence": text.confidence,
-        "words": [[word.text, *word.box, word.confidence] for word in text.words],
     }
-    return header, page.picture
+    return header, page.picture, encode_words(text.words)
 
 
 def frame_to_page(header: dict[str, Any], picture: bytes) -> Page:
-    """The page of a frame."""
-    words = tuple(Word(row[0], Box(*row[1:5]), row[5]) for row in header["words"])
+    """The page of a frame; its words stay as bytes, on their way to the page store."""
     return Page(
         number=header["page"],
         picture=picture,
         width=header["width"],
         height=header["height"],
-        text=PageText(header["text"], header["source"], words, header["confidence"]),
+        text=PageText(header["text"], header["source"], (), header["confidence"]),
         seconds=header["seconds"],
     )
 
 
 def _read(link: socket.socket, length: int) -> bytes | None:
+    if not 0 <= length <= MAX_BLOB:
+        return None
     data = bytearray()
     while len(data) < length:
         try:

@@ -272,17 +272,17 @@ class _Run:
                 reading.document = replace(
                     reading.document, kind=kind, title=title, page_count=count
                 )
-            case PageRead(page=page):
-                self._store(reading, page)
+            case PageRead(page=page, words=words):
+                self._store(reading, page, words)
             case PageFailed(number=number, reason=reason):
                 reading.failed_pages[number] = reason
                 self._progress.pages_failed += 1
             case Finished(reason=reason):
                 self._read(reading, reason)
 
-    def _store(self, reading: _Reading, page: Page) -> None:
+    def _store(self, reading: _Reading, page: Page, words: bytes) -> None:
         document = reading.document
-        self._engine.store.put(document.id, page)
+        self._engine.store.put(document.id, page.number, page.picture, words)
         content = PageContent(page.text.text, page.picture)
         vectors: dict[str, Vector] = {}
         for name, encoder in self._engine.encoders.items():

@@ -75,7 +75,8 @@ def _source(path: Path, name: str) -> Source | Passed:
         return Passed(path, f"cannot be read: {error.strerror}; check its permissions", failed=True)
     if not stat.S_ISREG(status.st_mode):
         return Passed(path, "not a regular file")
-    return Source(path, name, status.st_size, status.st_mtime)
+    # To the millisecond: such a number comes back from the index as it was.
+    return Source(path, name, status.st_size, round(status.st_mtime, 3))
 
 
 def _is_index(folder: Path) -> bool:

@@ -70,13 +70,13 @@ def _serve(link: socket.socket, reading: _Reading, request: dict[str, Any]) -> N
         return
     for number in request["numbers"]:
         try:
-            header, picture = page_to_frame(file.page(number))
+            header, picture, words = page_to_frame(file.page(number))
         except MemoryError:
             send(link, {"failed_page": number, "reason": _too_hungry(reading.settings)})
         except (UnreadableFile, OSError, ValueError, RuntimeError, TypeError, IndexError) as error:
             send(link, {"failed_page": number, "reason": _one_line(error)})
         else:
-            send(link, header, picture)
+            send(link, header, picture, words)
     send(link, {"end": True})
 
 

@@ -38,14 +38,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 
 def main() -> None:
     """Run the command line: 0 fine, 1 an error that is explained in one line, 2 wrong usage."""
+    import click
+
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except MMSearchError as error:
         if _debug:
             raise
         _say(f"mmsearch: {error}")
         sys.exit(1)
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
         _say("mmsearch: stopped; what was finished is kept, run the command again to go on")
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, `head` say, has enough
@@ -213,7 +218,9 @@ def status(index: IndexOption = None, as_json: JsonOption = False) -> None:
         _print_json(known)
         return
     for name, value in known.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        shown = (
+            ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        )
         print(f"{name.replace('_', ' '):17} {shown}")
 
 

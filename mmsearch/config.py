@@ -76,7 +76,8 @@ def load(
     unknown = sorted(set(values) - names)
     if unknown:
         raise InvalidSetting(
-            f"setting {unknown[0]!r}: there is no such setting; known are {', '.join(sorted(names))}"
+            f"setting {unknown[0]!r}: there is no such setting; "
+            f"known are {', '.join(sorted(names))}"
         )
     return Settings(**values)
 

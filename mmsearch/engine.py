@@ -137,7 +137,9 @@ class SearchEngine:
         """Check and read what is looked for."""
         text = text.strip()
         if not text and image is None:
-            raise InvalidQuery('the query is empty; give words or an image: mmsearch search "words"')
+            raise InvalidQuery(
+                'the query is empty; give words or an image: mmsearch search "words"'
+            )
         return Query(text, _picture(image, self.settings) if image is not None else None)
 
     def candidates(
@@ -246,8 +248,7 @@ class SearchEngine:
             "pages": pages.count(Filter()),
             "searchable_pages": pages.count(READY),
             "vectors": {
-                name: pages.count(Filter(must=(filters.HasVector(name),)))
-                for name in self.encoders
+                name: pages.count(Filter(must=(filters.HasVector(name),))) for name in self.encoders
             },
         }
 
@@ -317,7 +318,7 @@ def _known_info(address: str, settings: Settings, *, remote: bool) -> Mapping[st
             from mmsearch.index.server import read_info as read_server_info
 
             return read_server_info(address, api_key=settings.api_key, prefix=settings.collection)
-        from mmsearch.index.edge import read_info
+        from mmsearch.index.folder import read_info
 
         return read_info(Path(address))
     except NotFound:

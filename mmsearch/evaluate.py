@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,8 @@ from mmsearch.types import Document, Hit
 
 Qrels = dict[str, dict[str, int]]
 Run = dict[str, list[str]]
+
+logger = logging.getLogger(__name__)
 
 # our name -> the measure of trec_eval
 MEASURES = {
@@ -121,7 +123,9 @@ def read_queries(path: Path) -> list[JudgedQuery]:
         try:
             row = json.loads(line)
             image = path.parent / row["image"] if row.get("image") else None
-            queries.append(JudgedQuery(str(row["id"]), row.get("text", ""), image, row.get("scope")))
+            queries.append(
+                JudgedQuery(str(row["id"]), row.get("text", ""), image, row.get("scope"))
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidSetting(
                 f'{path}: line {number} is no {{"id", "text"}} object: {error}'
@@ -155,7 +159,7 @@ class _Names:
         for path in sorted({_split(id_)[0] if level == "page" else id_ for id_ in judged}):
             found = _find(known, path)
             if found is None:
-                print(f"mmsearch: {path}: judged, but not in the index", file=sys.stderr)
+                logger.warning("%s: judged, but not in the index", path)
             else:
                 self._called[found.id] = path
 
@@ -184,7 +188,7 @@ def _search(
         found = engine.candidates(asked, views=views)[:limit]
         return engine.hits(asked, found, snippet=False)
     except MMSearchError as error:
-        print(f"mmsearch: query {query.id}: {error}", file=sys.stderr)
+        logger.warning("query %s: %s", query.id, error)
         return []
 
 

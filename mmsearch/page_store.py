@@ -1,18 +1,20 @@
 """Page pictures, thumbnails and word boxes by document id, in a folder or any fsspec location.
 
-    ROOT/ab/abcdef.../7.jpg         the page picture that is shown and embedded
-    ROOT/ab/abcdef.../7.thumb.jpg   made when first asked for
-    ROOT/ab/abcdef.../7.words.json  [[text, x0, y0, x1, y1, confidence], ...]
+ROOT/ab/abcdef.../7.jpg         the page picture that is shown and embedded
+ROOT/ab/abcdef.../7.thumb.jpg   made when first asked for
+ROOT/ab/abcdef.../7.words.json  [[text, x0, y0, x1, y1, confidence], ...]
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+import numpy as np
 
 from mmsearch.errors import NotFound
-from mmsearch.types import Box, Page, Word
+from mmsearch.types import Box, Word
 
 
 class PageStore:
@@ -25,11 +27,10 @@ class PageStore:
         self._files, self._root = url_to_fs(root)
         self._local = self._files.protocol in ("file", ("file", "local"))
 
-    def put(self, document: str, page: Page) -> None:
-        """Store the picture and the word boxes of a page."""
-        words = [[w.text, *(round(v, 5) for v in w.box), round(w.confidence, 3)] for w in page.text.words]
-        self._write(self._path(document, f"{page.number}.words.json"), _json(words))
-        self._write(self._path(document, f"{page.number}.jpg"), page.picture)
+    def put(self, document: str, number: int, picture: bytes, words: bytes) -> None:
+        """Store the picture and the word boxes, as `encode_words` writes them, of a page."""
+        self._write(self._path(document, f"{number}.words.json"), words)
+        self._write(self._path(document, f"{number}.jpg"), picture)
 
     def picture(self, document: str, number: int) -> bytes:
         """The page picture, as JPEG.
@@ -65,14 +66,6 @@ class PageStore:
         if self._files.exists(folder):
             self._files.rm(folder, recursive=True)
 
-    def delete_pages(self, document: str, numbers: Iterable[int]) -> None:
-        """Remove some pages of a document."""
-        for number in numbers:
-            for name in (f"{number}.jpg", f"{number}.thumb.jpg", f"{number}.words.json"):
-                path = self._path(document, name)
-                if self._files.exists(path):
-                    self._files.rm_file(path)
-
     def _path(self, document: str, name: str = "") -> str:
         return f"{self._root}/{document[:2]}/{document}/{name}".rstrip("/")
 
@@ -95,5 +88,8 @@ class PageStore:
         self._files.mv(temporary, path)
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def encode_words(words: Sequence[Word]) -> bytes:
+    """Words and their boxes as they are stored; coordinates to 1/100,000 of the page."""
+    numbers = np.array([[*word.box, word.confidence] for word in words]).round(5).tolist()
+    rows = [[word.text, *row] for word, row in zip(words, numbers, strict=True)]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What the whole suite shares: the sample corpus, an engine over it, and the time each area took."""
+"""What the whole suite shares: the samples, an engine over them, the time each area took."""
 
 from __future__ import annotations
 

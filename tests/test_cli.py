@@ -73,7 +73,14 @@ def test_search_prints_one_json_object_a_hit(run: Run, index: str) -> None:
 def test_search_by_screenshot(run: Run, index: str, sample_dir: Path) -> None:
     truth = json.loads((sample_dir / "truth.json").read_text())["screenshots"]
     for shot in truth:
-        done = run("search", "--image", sample_dir / shot["file"], "--index", index, "--json")
+        done = run(
+            "search",
+            "--image",
+            sample_dir / "screenshots" / shot["file"],
+            "--index",
+            index,
+            "--json",
+        )
         hit = rows(done)[0]
         assert hit["paths"][0].endswith(shot["path"])
         assert hit["page"] == shot["page"]
@@ -251,9 +258,7 @@ def test_eval_prints_the_figures(run: Run, index: str, sample_dir: Path, tmp_pat
 
 
 @pytest.mark.parametrize("command", ["help", "search", "ingest"])
-def test_no_heavy_package_is_imported(
-    command: str, index: str, tmp_path: Path
-) -> None:
+def test_no_heavy_package_is_imported(command: str, index: str, tmp_path: Path) -> None:
     builders.write_text_pdf(tmp_path / "a.pdf", ["words"])
     arguments = {
         "help": ["--help"],

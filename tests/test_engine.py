@@ -86,7 +86,7 @@ def test_what_cannot_be_searched_for_is_said(sample_engine: SearchEngine) -> Non
         sample_engine.search("…?!")
     with pytest.raises(InvalidQuery, match="query image"):
         sample_engine.search(image=b"no image")
-    with pytest.raises(InvalidQuery, match="query image .*absent.png"):
+    with pytest.raises(InvalidQuery, match=r"query image .*absent\.png"):
         sample_engine.search(image="absent.png")
     with pytest.raises(InvalidQuery, match="holds no word"):
         sample_engine.search(image=Image.new("RGB", (200, 200), "white"))

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from mmsearch.errors import NotFound
-from mmsearch.page_store import PageStore
-from mmsearch.types import Box, Page, PageText, Word
+from mmsearch.page_store import PageStore, encode_words
+from mmsearch.types import Box, Word
 
 DOCUMENT = "ab" + "0" * 62
 WORD = Word("Grüße", Box(0.1, 0.2, 0.3, 0.25), 0.875)
-PAGE = Page(3, b"jpeg", 32, 64, PageText("Grüße", "ocr", (WORD,), 0.875))
+PAGE = (3, b"jpeg", encode_words([WORD]))
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -19,7 +19,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> PageStore:
 
 
 def test_gives_back_what_was_put(store: PageStore) -> None:
-    store.put(DOCUMENT, PAGE)
+    store.put(DOCUMENT, *PAGE)
     assert store.picture(DOCUMENT, 3) == b"jpeg"
     assert store.words(DOCUMENT, 3) == (WORD,)
     assert store.has(DOCUMENT, 3)
@@ -27,13 +27,13 @@ def test_gives_back_what_was_put(store: PageStore) -> None:
 
 
 def test_putting_twice_changes_nothing(store: PageStore) -> None:
-    store.put(DOCUMENT, PAGE)
-    store.put(DOCUMENT, PAGE)
+    store.put(DOCUMENT, *PAGE)
+    store.put(DOCUMENT, *PAGE)
     assert store.picture(DOCUMENT, 3) == b"jpeg"
 
 
 def test_delete_leaves_nothing_and_may_be_repeated(store: PageStore) -> None:
-    store.put(DOCUMENT, PAGE)
+    store.put(DOCUMENT, *PAGE)
     store.delete(DOCUMENT)
     store.delete(DOCUMENT)
     assert not store.has(DOCUMENT, 3)
@@ -42,6 +42,11 @@ def test_delete_leaves_nothing_and_may_be_repeated(store: PageStore) -> None:
 
 
 def test_no_half_written_file_is_left(tmp_path: Path) -> None:
-    PageStore(str(tmp_path)).put(DOCUMENT, PAGE)
+    PageStore(str(tmp_path)).put(DOCUMENT, *PAGE)
     names = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert names == ["3.jpg", "3.words.json"]
+
+
+def test_a_page_without_words_has_none(store: PageStore) -> None:
+    store.put(DOCUMENT, 4, b"jpeg", encode_words([]))
+    assert store.words(DOCUMENT, 4) == ()

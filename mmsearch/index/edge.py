@@ -1,18 +1,7 @@
-"""The embedded index: two Qdrant Edge shards in a folder, held by one process at a time.
-
-    FOLDER/
-      current -> generations/2      replaced by rename, so a reader sees the old or the new one
-      generations/2/format.json     how the index was made
-      generations/2/pages/          a point a page
-      generations/2/documents/      a point a document
-      index.lock                    held with flock() by the process that has the index open
-"""
+"""The embedded index: two Qdrant Edge shards in a folder. The only importer of qdrant_edge."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,9 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from mmsearch.errors import FormatMismatch, IndexLocked, IndexUnusable, NotFound
+from mmsearch.errors import IndexUnusable
 from mmsearch.filters import AnyOf, Between, Condition, Filter, HasVector, Ids
-from mmsearch.index import Collection, Index, Point, Schema, Scored, Search, checked_vectors
+from mmsearch.index import (
+    Collection,
+    Index,
+    Point,
+    Schema,
+    Scored,
+    Search,
+    checked_vectors,
+)
+from mmsearch.index import (
+    folder as folders,
+)
 from mmsearch.types import Payload, PointId, SparseVector, Vector
 
 if TYPE_CHECKING:
@@ -56,15 +56,13 @@ class EdgeCollection(Collection):
 
         Writes pass through `gate`; whoever holds it keeps the shard as it is.
         """
-        import qdrant_edge as edge
-
-        self._edge = edge
         self._gate = gate or threading.RLock()
         self.schema = schema
         self._shard = _open_shard(folder, schema)
 
     def upsert(self, points: Sequence[Point]) -> None:
-        edge = self._edge
+        import qdrant_edge as edge
+
         for batch in _batches(points):
             written = [
                 edge.Point(point.id, self._vectors(point.vectors), dict(point.payload))
@@ -73,11 +71,14 @@ class EdgeCollection(Collection):
             self._update(edge.UpdateOperation.upsert_points(written))
 
     def set_vectors(self, vectors: Mapping[PointId, Mapping[str, Vector]]) -> None:
-        edge = self._edge
+        import qdrant_edge as edge
+
         for batch in _batches(list(vectors.items())):
             with self._gate:
                 # Edge writes the points it knows and then fails on the first that is gone.
-                alive = {point.id for point in self.retrieve([id_ for id_, _ in batch], payload=False)}
+                alive = {
+                    point.id for point in self.retrieve([id_ for id_, _ in batch], payload=False)
+                }
                 written = [
                     edge.PointVectors(id_, self._vectors(views))
                     for id_, views in batch
@@ -87,22 +88,28 @@ class EdgeCollection(Collection):
                     self._update(edge.UpdateOperation.update_vectors(written))
 
     def set_payload(self, payload: Payload, where: Filter) -> None:
-        self._update(self._edge.UpdateOperation.set_payload_by_filter(_filter(where), payload))
+        import qdrant_edge as edge
+
+        self._update(edge.UpdateOperation.set_payload_by_filter(_filter(where), payload))
 
     def delete(self, where: Filter) -> None:
+        import qdrant_edge as edge
+
         if where == Filter():
             raise ValueError("delete: an empty filter would remove every point")
-        self._update(self._edge.UpdateOperation.delete_points_by_filter(_filter(where)))
+        self._update(edge.UpdateOperation.delete_points_by_filter(_filter(where)))
 
     def search(
         self, searches: Sequence[Search], where: Filter, *, payload: bool | Sequence[str] = True
     ) -> list[list[Scored]]:
+        import qdrant_edge as edge
+
         condition = _filter(where)
         requests = [self._request(search, condition, payload) for search in searches]
         asked = [request for request in requests if request is not None]
         if not asked:
             return [[] for _ in searches]
-        answers = iter(self._shard.query_batch(self._edge.QueryBatchRequest(asked)))
+        answers = iter(self._shard.query_batch(edge.QueryBatchRequest(asked)))
         return [
             []
             if request is None
@@ -125,9 +132,11 @@ class EdgeCollection(Collection):
         vectors: bool = False,
         batch: int = 256,
     ) -> Iterator[Point]:
+        import qdrant_edge as edge
+
         offset = None
         while True:
-            request = self._edge.ScrollRequest(
+            request = edge.ScrollRequest(
                 offset=offset,
                 limit=batch,
                 filter=_filter(where),
@@ -140,12 +149,14 @@ class EdgeCollection(Collection):
                 return
 
     def count(self, where: Filter) -> int:
-        return int(self._shard.count(self._edge.CountRequest(exact=True, filter=_filter(where))))
+        import qdrant_edge as edge
+
+        return int(self._shard.count(edge.CountRequest(exact=True, filter=_filter(where))))
 
     def facet(self, name: str, where: Filter, *, limit: int = 10) -> dict[str | int, int]:
-        request = self._edge.FacetRequest(
-            key=name, limit=limit, exact=True, filter=_filter(where)
-        )
+        import qdrant_edge as edge
+
+        request = edge.FacetRequest(key=name, limit=limit, exact=True, filter=_filter(where))
         return {hit.value: hit.count for hit in self._shard.facet(request)}
 
     def flush(self) -> None:
@@ -176,12 +187,15 @@ class EdgeCollection(Collection):
             self._shard.update(operation)
 
     def _params(self, view: str) -> qdrant_edge.SearchParams:
-        edge = self._edge
+        import qdrant_edge as edge
+
         if self.schema.view(view).kind == "sparse":
             # Else the IDF counts deleted points until a vacuum, and would depend on history.
             return edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter()))
         if self._shard.info().points_count < EXACT_BELOW:
-            return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))
+            return edge.SearchParams(
+                exact=True, quantization=edge.QuantizationSearchParams(ignore=True)
+            )
         return edge.SearchParams(
             quantization=edge.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
         )
@@ -196,7 +210,8 @@ class EdgeCollection(Collection):
         self, search: Search, condition: qdrant_edge.Filter, payload: bool | Sequence[str]
     ) -> qdrant_edge.QueryRequest | None:
         """The request for one list; None where the vector is empty and finds nothing."""
-        edge = self._edge
+        import qdrant_edge as edge
+
         vector = self._vectors({search.view: search.vector}).get(search.view)
         if vector is None:
             return None
@@ -209,8 +224,10 @@ class EdgeCollection(Collection):
         )
 
     def _encoded(self, vector: Vector) -> Any:
+        import qdrant_edge as edge
+
         if isinstance(vector, SparseVector):
-            return self._edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
+            return edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
         return vector.tolist()
 
     def _point(self, record: qdrant_edge.Record) -> Point:
@@ -259,18 +276,20 @@ class EdgeIndex(Index):
             IndexLocked: another process holds it.
             FormatMismatch: the folder holds something else.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _take_lock(folder)
+        if not (folder / "current").exists():
+            folders.check_free(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = folders.take_lock(folder)
         try:
             if not (folder / "current").exists():
                 _create(folder, info, pages, documents)
-            _remove_leftovers(folder)
+            folders.remove_leftovers(folder)
             current = folder / "current"
             gate = threading.RLock()
             return cls(
                 folder,
                 lock,
-                read_info(folder),
+                folders.read_info(folder),
                 _shard_of(current / "pages", pages, gate),
                 _shard_of(current / "documents", documents, gate),
                 gate,
@@ -287,7 +306,7 @@ class EdgeIndex(Index):
         with self._gate:
             self.flush()
             old = (self.folder / "current").resolve()
-            new = _new_generation(self.folder)
+            new = folders.new_generation(self.folder)
             for name in ("pages", "documents"):
                 shutil.copytree(old / name, new / name)
             self._move_to(new)
@@ -298,7 +317,7 @@ class EdgeIndex(Index):
         What was removed is left nowhere: neither in segments nor in the write-ahead log.
         """
         with self._gate:
-            new = _new_generation(self.folder)
+            new = folders.new_generation(self.folder)
             self.pages.copy_to(new / "pages")
             self.documents.copy_to(new / "documents")
             self._move_to(new)
@@ -312,8 +331,7 @@ class EdgeIndex(Index):
             shutil.rmtree(new, ignore_errors=True)
             cause = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
             raise IndexUnusable(f"{self.folder}: could not be rewritten: {cause}; free some disk?")
-        _write_json(new / "format.json", self.info)
-        _publish(self.folder, new)
+        folders.publish(new, self.info)
         self.pages.move_to(new / "pages")
         self.documents.move_to(new / "documents")
         shutil.rmtree(old, ignore_errors=True)
@@ -331,93 +349,13 @@ class EdgeIndex(Index):
         self._lock.close()
 
 
-def read_info(folder: Path) -> dict[str, object]:
-    """Read `format.json` of the index in `folder`.
-
-    Raises:
-        NotFound: there is no index.
-        FormatMismatch: there is something else, or a damaged index.
-    """
-    if not (folder / "current").exists():
-        raise NotFound(f"{folder}: no index here; make one: mmsearch ingest PATH --index {folder}")
-    path = folder / "current" / "format.json"
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatMismatch(
-            f"{folder}: not a usable index: {path.name}: {error}; ingest into another folder"
-        ) from error
-    if not isinstance(info, dict):
-        raise FormatMismatch(f"{folder}: not a usable index: {path.name} holds no table")
-    return info
-
-
-def _take_lock(folder: Path) -> IO[str]:
-    """Lock the folder for this process; the kernel frees the lock when the process ends."""
-    file = (folder / "index.lock").open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        holder = file.read(20).strip() or "unknown"
-        file.close()
-        raise IndexLocked(
-            f"{folder}: the index is in use by another process (pid {holder}) that does not "
-            f"answer; wait for it or end it"
-        ) from error
-    file.seek(0)
-    file.truncate()
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
 def _create(folder: Path, info: Mapping[str, object], pages: Schema, documents: Schema) -> None:
-    others = {path.name for path in folder.iterdir()} - {
-        "index.lock", "index.sock", "generations", "store"
-    }  # fmt: skip
-    if others:
-        raise FormatMismatch(
-            f"{folder}: not an index, and not empty ({sorted(others)[0]}); name another folder"
-        )
-    new = _new_generation(folder)
+    new = folders.new_generation(folder)
     for name, schema in (("pages", pages), ("documents", documents)):
         shard = EdgeCollection(new / name, schema)
         shard.flush()
         shard.close()
-    _write_json(new / "format.json", info)
-    _publish(folder, new)
-
-
-def _new_generation(folder: Path) -> Path:
-    generations = folder / "generations"
-    generations.mkdir(exist_ok=True)
-    number = max((int(p.name) for p in generations.iterdir() if p.name.isdigit()), default=0) + 1
-    new = generations / str(number)
-    new.mkdir()
-    return new
-
-
-def _publish(folder: Path, generation: Path) -> None:
-    link = folder / "current.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(generation.relative_to(folder))
-    link.replace(folder / "current")
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Delete generations that a killed process did not publish or did not clear away."""
-    current = (folder / "current").resolve()
-    for generation in (folder / "generations").iterdir():
-        if generation.resolve() != current:
-            shutil.rmtree(generation, ignore_errors=True)
-
-
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
+    folders.publish(new, info)
 
 
 def _shard_of(folder: Path, schema: Schema, gate: threading.RLock) -> EdgeCollection:
@@ -434,7 +372,7 @@ def _open_shard(folder: Path, schema: Schema) -> qdrant_edge.EdgeShard:
 
     if (folder / "edge_config.json").exists():
         return edge.EdgeShard.load(str(folder))
-    shard = edge.EdgeShard.create(str(folder), _config(edge, schema))
+    shard = edge.EdgeShard.create(str(folder), _config(schema))
     types = {
         "keyword": edge.PayloadSchemaType.Keyword,
         "integer": edge.PayloadSchemaType.Integer,
@@ -445,10 +383,12 @@ def _open_shard(folder: Path, schema: Schema) -> qdrant_edge.EdgeShard:
     return shard
 
 
-def _config(edge: Any, schema: Schema) -> qdrant_edge.EdgeConfig:
+def _config(schema: Schema) -> qdrant_edge.EdgeConfig:
+    import qdrant_edge as edge
+
     dense = {
         view.name: edge.EdgeVectorParams(
-            size=view.dimension,
+            size=view.dimension or 0,
             distance=edge.Distance.Dot,
             multivector_config=(
                 edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
@@ -478,12 +418,14 @@ def _filter(where: Filter) -> qdrant_edge.Filter:
     import qdrant_edge as edge
 
     return edge.Filter(
-        must=[_condition(edge, condition) for condition in where.must],
-        must_not=[_condition(edge, condition) for condition in where.must_not],
+        must=[_condition(condition) for condition in where.must],
+        must_not=[_condition(condition) for condition in where.must_not],
     )
 
 
-def _condition(edge: Any, condition: Condition) -> Any:
+def _condition(condition: Condition) -> Any:
+    import qdrant_edge as edge
+
     match condition:
         case Ids(ids):
             return edge.HasIdCondition(set(ids))
@@ -492,7 +434,8 @@ def _condition(edge: Any, condition: Condition) -> Any:
         case Between(field, low, high):
             return edge.FieldCondition(field, range=edge.RangeFloat(gte=low, lte=high))
         case AnyOf(field, values):
-            return edge.FieldCondition(field, match=edge.MatchAny(list(values)))
+            matched = edge.MatchAny(list(values))  # type: ignore[arg-type]
+            return edge.FieldCondition(field, match=matched)
 
 
 def _selected(payload: bool | Sequence[str]) -> bool | list[str]:

@@ -19,7 +19,7 @@ from mmsearch.index.edge import EdgeIndex
 from mmsearch.index.socket import SocketIndex, SocketServer
 from mmsearch.types import Payload, PointId, Vector
 
-PATIENCE = 10.0  # seconds to wait for an owner that is starting or ending
+PATIENCE = 5.0  # seconds to wait for an owner that is starting or ending
 
 T = TypeVar("T")
 

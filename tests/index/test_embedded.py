@@ -14,8 +14,9 @@ import pytest
 from mmsearch.errors import FormatMismatch, IndexLocked, NotFound
 from mmsearch.filters import Filter, equals
 from mmsearch.index import Point, Schema, Search, View
-from mmsearch.index.edge import EdgeIndex, read_info
+from mmsearch.index.edge import EdgeIndex
 from mmsearch.index.embedded import EmbeddedIndex
+from mmsearch.index.folder import read_info
 from mmsearch.index.socket import SOCKET_NAME
 
 PAGES = Schema((View("text", "multi", 8),), {"ready": "integer"})

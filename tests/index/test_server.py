@@ -26,7 +26,8 @@ from mmsearch.errors import (
 )
 from mmsearch.filters import Between, Filter, HasVector, equals, ids
 from mmsearch.index import Point, Schema, Search, View
-from mmsearch.index.server import BATCH_BYTES, INFO_POINT, Patience, ServerIndex, _bytes, read_info
+from mmsearch.index.connection import INFO_POINT, Patience
+from mmsearch.index.server import BATCH_BYTES, ServerIndex, _bytes, read_info
 from mmsearch.types import SparseVector
 from tests.qdrant_server import Fault, QdrantServer, has_openapi, refused
 

@@ -94,7 +94,9 @@ def test_a_file_that_does_not_open_fails_alone(hostile, how: str) -> None:
 
 def test_three_pages_in_a_row_fail_the_file(hostile) -> None:
     says = {str(number): "crash" for number in range(3, 9)}
-    events = read(hostile("bad", pages=30, **says), hostile("good"), settings=replace(SETTINGS, workers=1))
+    events = read(
+        hostile("bad", pages=30, **says), hostile("good"), settings=replace(SETTINGS, workers=1)
+    )
     assert "given up after 3 such pages in a row" in reason(events, "bad")
     assert len(failures(events, "bad")) == 3
     assert pages(events, "good") == [1, 2, 3]
@@ -125,5 +127,7 @@ def test_jobs_may_come_late(hostile) -> None:
 
 def test_no_process_is_left_behind(hostile) -> None:
     read(hostile("bad", **{"2": "hang"}), settings=replace(SETTINGS, page_timeout=0.5))
-    left = [p for p in psutil.Process().children(recursive=True) if "hostile" in " ".join(p.cmdline())]
+    left = [
+        p for p in psutil.Process().children(recursive=True) if "hostile" in " ".join(p.cmdline())
+    ]
     assert left == []

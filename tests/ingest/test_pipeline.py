@@ -88,9 +88,7 @@ def test_a_changed_file_that_no_longer_opens_keeps_its_old_version(
     assert "walrus" in engine.search("walrus")[0].snippet
 
 
-def test_the_same_bytes_are_one_document_with_two_paths(
-    engine: SearchEngine, folder: Path
-) -> None:
+def test_the_same_bytes_are_one_document_with_two_paths(engine: SearchEngine, folder: Path) -> None:
     builders.write_text_pdf(folder / "a.pdf", ["a heron"])
     shutil.copy(folder / "a.pdf", folder / "b.pdf")
     report = ingest.run([folder], engine)
@@ -160,9 +158,7 @@ def test_a_file_over_the_size_limit_fails_alone(tmp_path: Path, folder: Path) ->
     assert "raise the setting max_file_bytes" in report.of("failed")[0].reason
 
 
-def test_nothing_is_visible_before_its_document_is(
-    engine: SearchEngine, folder: Path
-) -> None:
+def test_nothing_is_visible_before_its_document_is(engine: SearchEngine, folder: Path) -> None:
     builders.write_text_pdf(folder / "a.pdf", [f"heron {n}" for n in range(40)])
     visible: set[int] = set()
     counts: list[int] = []

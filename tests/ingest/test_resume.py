@@ -24,9 +24,9 @@ COMMAND = [sys.executable, "-m", "mmsearch.cli", "ingest"]
 
 @pytest.fixture(scope="module")
 def corpus(sample_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the samples: text layers, a scan, a TIFF of several pages and a picture."""
+    """A part of the samples: text layers, a scan and a picture."""
     folder = tmp_path_factory.mktemp("resume") / "corpus"
-    for name in ("invoices", "manuals", "archive/ledger.tif", "pictures/lighthouse.jpg"):
+    for name in ("invoices", "manuals", "archive/letters-1962.pdf", "pictures/lighthouse.jpg"):
         source, target = sample_dir / "corpus" / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
@@ -73,7 +73,11 @@ def _kill_when_stored(corpus: Path, folder: Path, pages: int) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder.parent,
-        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+        env={
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(Path.home()),
+        },
     )
     deadline = time.monotonic() + 120
     while len(list(folder.glob("store/*/*/*.jpg"))) < pages:

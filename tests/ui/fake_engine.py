@@ -10,8 +10,8 @@ from PIL import Image
 
 from mmsearch.config import Settings
 from mmsearch.images import page_picture
-from mmsearch.page_store import PageStore
-from mmsearch.types import Document, DocumentState, Hit, Location, Page
+from mmsearch.page_store import PageStore, encode_words
+from mmsearch.types import Document, DocumentState, Hit, Location
 
 
 class FakeEngine:
@@ -31,7 +31,8 @@ class FakeEngine:
         document = Document(
             id_, DocumentState.DONE, title, "pdf", (Location(path, path, 0.0),), page_count=page
         )
-        self.store.put(id_, Page(page, *page_picture(Image.new("RGB", (320, 448), "white"))))
+        picture, _, _ = page_picture(Image.new("RGB", (320, 448), "white"))
+        self.store.put(id_, page, picture, encode_words([]))
         self.hits.append(Hit(len(self.hits) + 1, 0.5, document, page, snippet=snippet))
         return id_
 
