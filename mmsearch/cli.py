@@ -28,6 +28,7 @@ models = typer.Typer(help="Model weights.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 _debug = False
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 IndexOption = Annotated[
     str | None,
@@ -38,21 +39,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 
 def main() -> None:
     """Run the command line: 0 fine, 1 an error that is explained in one line, 2 wrong usage."""
-    import click
-
     try:
-        sys.exit(app(standalone_mode=False))
+        app()
     except MMSearchError as error:
         if _debug:
             raise
         _say(f"mmsearch: {error}")
         sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _say("mmsearch: stopped; what was finished is kept, run the command again to go on")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            _say("mmsearch: stopped; what was finished is kept, run the command again to go on")
+        raise
     except BrokenPipeError:  # the reader of our output, `head` say, has enough
         sys.stderr.close()
         sys.exit(1)
