@@ -348,7 +348,7 @@ def test_collections_of_something_else_are_left_alone(server: QdrantServer, pref
     forget_info(server, prefix)
     with pytest.raises(FormatMismatch) as caught:
         open_index(server.url, prefix)
-    check_line(caught.value, server.url, f"{prefix}-documents", "--collection")
+    check_line(caught.value, server.url, f"{prefix}-documents", "setting `collection`")
 
 
 def forget_info(server: QdrantServer, prefix: str) -> None:
