@@ -41,7 +41,7 @@ clean:  ## remove what the targets above made
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
-	@scripts/system.sh python3-venv
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/system.sh python3-venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or later is needed; run: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)

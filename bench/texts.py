@@ -72,7 +72,7 @@ def _rendered(folder: Path, dpi: int) -> dict[str, dict[str, float]]:
             started = time.monotonic()
             report = ingest.run([pictures], engine)
             spent = time.monotonic() - started
-            assert len(report.of("done")) == len(docs), report.of("failed")[:3]
+            assert not report.of("failed"), report.of("failed")[:3]  # twins are skipped
             figures = _figures(engine, folder, Path(temporary), ".png")
         figures["speed"] = {
             "pages/s reading": len(docs) / report.seconds_reading,

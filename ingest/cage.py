@@ -28,6 +28,7 @@ from mmsearch.types import Kind, Page
 
 SLICE = 16  # pages a request: small enough to spread one large file over all processes
 STRIKES = 3  # pages in a row that kill or stall their process before the file is given up
+MAX_PAGES = 100_000  # of a file: one that claims more lies, or is to be split
 _POLL = 0.05  # seconds between looks at the queue of jobs while a process is idle
 
 
@@ -178,7 +179,9 @@ class Cage:
 
     def _wait(self, *, idle: bool) -> Iterator[Event]:
         now = time.monotonic()
-        patience = min((process.deadline for process in self._processes), default=now) - now
+        # An idle process has nothing to be late with: its old deadline would make this spin.
+        deadlines = (process.deadline for process in self._processes if process.task)
+        patience = min(deadlines, default=float("inf")) - now
         timeout = min(max(patience, 0.0), 1.0)
         for key, _ in self._selector.select(min(timeout, _POLL) if idle else timeout):
             process: _Process = key.data
@@ -223,8 +226,13 @@ class Cage:
                 yield PageFailed(file.job, header["failed_page"], header["reason"])
 
     def _opened(self, file: _File, opened: dict[str, Any]) -> Iterator[Event]:
-        yield Opened(file.job, opened["kind"], opened["title"], opened["page_count"])
-        wanted = [n for n in range(1, opened["page_count"] + 1) if n not in file.job.skip]
+        count = opened["page_count"]
+        if count > MAX_PAGES:
+            file.reason = f"claims {count} pages, over the limit of {MAX_PAGES}; split it"
+            yield from self._close(file)
+            return
+        yield Opened(file.job, opened["kind"], opened["title"], count)
+        wanted = [n for n in range(1, count + 1) if n not in file.job.skip]
         slices = [deque(wanted[start : start + SLICE]) for start in range(0, len(wanted), SLICE)]
         file.open_tasks += len(slices)
         self._tasks.extendleft(_Task(file, numbers) for numbers in reversed(slices))
@@ -279,14 +287,18 @@ class Cage:
 def _start_process(settings: Settings, worker: str) -> _Process:
     ours, theirs = socket.socketpair()
     secret_free = {k: v for k, v in os.environ.items() if not k.startswith("MMSEARCH_")}
+    # -P: else a file of the current folder, `json.py` say, would be run in place of ours.
     process = subprocess.Popen(
-        [sys.executable, "-m", worker, str(theirs.fileno())],
+        [sys.executable, "-P", "-m", worker, str(theirs.fileno()), str(os.getpid())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if os.environ.get("MMSEARCH_DEBUG") else subprocess.DEVNULL,
         env=secret_free
-        | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "OMP_THREAD_LIMIT": "1"},
+        | {
+            "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
+            "OMP_THREAD_LIMIT": "1",
+        },
         start_new_session=True,
     )
     theirs.close()

@@ -31,7 +31,7 @@ def receive(link: socket.socket) -> tuple[dict[str, Any], list[bytes]] | None:
     try:
         header, lengths = json.loads(data)
         blobs = [_read(link, int(length)) for length in lengths]
-    except (ValueError, TypeError, MemoryError):
+    except (ValueError, TypeError, MemoryError, RecursionError):
         return None
     if not isinstance(header, dict) or None in blobs:
         return None

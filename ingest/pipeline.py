@@ -18,7 +18,7 @@ from typing import Literal
 
 from ingest.cage import Cage, Event, Finished, Job, Opened, PageFailed, PageRead
 from ingest.sources import Passed, Source, discover
-from mmsearch import documents
+from mmsearch import documents, filters
 from mmsearch.encoders import Encoder, PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.filters import Filter, HasVector
@@ -155,13 +155,11 @@ class _Run:
         self._reading: dict[str, _Reading] = {}
         self._readable: list[_Reading] = []  # read and visible, vectors still to come
         self._unwritten: list[Point] = []
-        self._known = {document.id: document for document in self._documents.all()}
-        self._at = {
-            place.path: (place, document)
-            for document in self._known.values()
-            if document.state is DocumentState.DONE
-            for place in document.locations
-        }
+        # Two runs at once on one file, one of them killed, can leave a finished document with
+        # pages that nobody sees: such a document is gone through again.
+        not_visible = self._index.pages.scroll(filters.equals("ready", 0), payload=["document"])
+        self._hidden = {point.payload["document"] for point in not_visible}
+        self._at = self._trusted_places()
 
     def all(self, paths: Sequence[str | Path]) -> Report:
         """Read, then encode, then bring the index into shape."""
@@ -184,6 +182,19 @@ class _Run:
         self._index.flush()
         return self._report
 
+    def _trusted_places(self) -> dict[str, tuple[Location, Document] | None]:
+        """Where finished documents are; None for a path that has to be looked at again.
+
+        A path of two documents is one whose old version was about to be forgotten.
+        """
+        places: dict[str, tuple[Location, Document] | None] = {}
+        for document in self._documents.all():
+            finished = document.state is DocumentState.DONE and document.id not in self._hidden
+            for place in document.locations:
+                trusted = finished and place.path not in places
+                places[place.path] = (place, document) if trusted else None
+        return places
+
     # Finding: a thread walks and hashes, the run decides.
 
     def _find(self, paths: Sequence[str | Path]) -> None:
@@ -205,9 +216,10 @@ class _Run:
         if source.size > limit:
             reason = f"{source.size >> 20} MiB, over the limit of {limit >> 20} MiB; "
             return Passed(source.path, reason + "raise the setting max_file_bytes", failed=True)
-        place, document = self._at.get(str(source.path), (None, None))
-        if place and document and (place.mtime, document.size) == (source.mtime, source.size):
-            return source
+        if at := self._at.get(str(source.path)):
+            place, document = at
+            if (place.mtime, document.size) == (source.mtime, source.size):
+                return source
         try:
             with source.path.open("rb") as file:
                 return _Hashed(source, hashlib.file_digest(file, "sha256").hexdigest())
@@ -226,8 +238,8 @@ class _Run:
                 status: Status = "failed" if found.failed else "skipped"
                 self._result(FileResult(str(found.path), status, reason=found.reason), 0)
             elif isinstance(found, Source):
-                document = self._at[str(found.path)][1]
-                self._skipped(found, document, "unchanged")
+                if at := self._at[str(found.path)]:
+                    self._skipped(found, at[1], "unchanged")
             elif job := self._consider(found.source, found.document):
                 return job
 
@@ -236,20 +248,24 @@ class _Run:
         if id_ in self._reading:
             self._reading[id_].twins.append(source)
             return None
-        known = self._known.get(id_)
-        if known and known.state is DocumentState.DONE:
+        known = self._record(id_)
+        if known and known.state is DocumentState.DONE and id_ not in self._hidden:
             document = self._with_place(known, source)
             if document != known:
-                self._write_document(document)
+                # The record goes last: if this is cut short, the next run does it again.
                 self._index.pages.set_payload(
                     documents.shared_payload(document), documents.of_document(id_)
                 )
+                self._documents.put(document)
             self._forget_old_version(source, id_)
-            self._skipped(source, document, "same content as " + _first_other(document, source))
+            touched = str(source.path) in known.paths  # another time of change, the same bytes
+            reason = "unchanged" if touched else "same content as " + _first_other(document, source)
+            self._skipped(source, document, reason)
             return None
         document = self._with_place(known or Document(id_, size=source.size), source)
-        self._write_document(replace(document, state=DocumentState.PENDING, reason=""))
-        reading = _Reading(self._known[id_], source)
+        document = replace(document, state=DocumentState.PENDING, reason="")
+        self._documents.put(document)
+        reading = _Reading(document, source)
         self._reading[id_] = reading
         skip = frozenset(self._stored_pages(id_)) if known else frozenset()
         reading.pages = len(skip)
@@ -304,8 +320,8 @@ class _Run:
     def _read(self, reading: _Reading, reason: str) -> None:
         """Every page of a document was read or has failed: make it visible, or fail it."""
         self._write_pages()
-        for twin in reading.twins:
-            reading.document = self._with_place(reading.document, twin)
+        if not self._still_there(reading):
+            return
         if not reason and not reading.pages:
             reason = next(iter(reading.failed_pages.values()), "has no page that could be read")
         if reason:
@@ -313,7 +329,7 @@ class _Run:
             return
         failed = dict(sorted(reading.failed_pages.items()))
         reading.document = replace(reading.document, failed_pages=failed)
-        self._write_document(reading.document)
+        self._documents.put(reading.document)
         self._index.pages.set_payload(
             documents.shared_payload(reading.document) | {"ready": 1},
             documents.of_document(reading.document.id),
@@ -325,9 +341,10 @@ class _Run:
         document = replace(reading.document, state=DocumentState.FAILED, reason=reason)
         self._index.pages.delete(documents.of_document(document.id))
         self._engine.store.delete(document.id)
-        self._write_document(document)
+        self._documents.put(document)
         del self._reading[document.id]
         for source in (reading.source, *reading.twins):
+            self._forget_old_version(source, document.id, keep_done=True)
             result = FileResult(str(source.path), "failed", 0, document.id, reason)
             self._result(result, source.size)
 
@@ -373,8 +390,15 @@ class _Run:
         self._tell(self._progress)
 
     def _done(self, reading: _Reading) -> None:
+        shown = reading.document
+        if not self._still_there(reading):
+            return
         document = replace(reading.document, state=DocumentState.DONE)
-        self._write_document(document)
+        if document.locations != shown.locations:  # twins that were found since it was read
+            self._index.pages.set_payload(
+                documents.shared_payload(document), documents.of_document(document.id)
+            )
+        self._documents.put(document)
         del self._reading[document.id]
         self._forget_old_version(reading.source, document.id)
         result = FileResult(str(reading.source.path), "done", reading.pages, document.id)
@@ -383,7 +407,29 @@ class _Run:
             self._forget_old_version(twin, document.id)
             self._skipped(twin, document, f"same content as {reading.source.path}")
 
+    def _still_there(self, reading: _Reading) -> bool:
+        """Take over where the document is known by now; clear up if somebody removed it."""
+        document = reading.document
+        known = self._record(document.id)
+        if known:
+            document = replace(document, locations=known.locations)
+            for twin in reading.twins:
+                document = self._with_place(document, twin)
+            reading.document = document
+            return True
+        self._engine.forget(document, set(document.paths))  # pages written since the removal
+        del self._reading[document.id]
+        for source in (reading.source, *reading.twins):
+            reason = "removed from the index while it was read"
+            result = FileResult(str(source.path), "skipped", 0, document.id, reason)
+            self._result(result, source.size)
+        return False
+
     # Records and results.
+
+    def _record(self, id_: str) -> Document | None:
+        """What is known of a document now: other processes ingest and remove as well."""
+        return self._documents.get(id_).get(id_)
 
     def _with_place(self, document: Document, source: Source) -> Document:
         place = Location(str(source.path), source.name, source.mtime)
@@ -393,17 +439,13 @@ class _Run:
             return replace(document, locations=places)
         return replace(document, locations=(*others, place))
 
-    def _write_document(self, document: Document) -> None:
-        self._known[document.id] = document
-        self._documents.put(document)
-
-    def _forget_old_version(self, source: Source, id_: str) -> None:
+    def _forget_old_version(self, source: Source, id_: str, *, keep_done: bool = False) -> None:
         """The file has other bytes than when it was last read: its old document loses the path."""
         path = str(source.path)
         for document in self._documents.at(path):
-            if document.id != id_:
+            kept = keep_done and document.state is DocumentState.DONE
+            if document.id != id_ and not kept:
                 self._engine.forget(document, {path})
-                self._known.pop(document.id, None)
 
     def _skipped(self, source: Source, document: Document, reason: str) -> None:
         pages = document.page_count - len(document.failed_pages)

@@ -1,7 +1,7 @@
 """The reading process: opens hostile files under limits and sends their pages back.
 
-Started by `cage.py` as `python -m ingest.worker FD`; speaks `frames.py` over that socket. It reads
-files and nothing else: whatever happens to it, its parent lives.
+Started by `cage.py` as `python -P -m ingest.worker FD PARENT`; speaks `frames.py` over that
+socket. It reads files and nothing else: whatever happens to it, its parent lives.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     if settings_frame is None:
         return
     settings = Settings(**settings_frame[0])
-    _limit(settings.worker_memory)
+    _limit(settings.worker_memory, parent=int(sys.argv[2]))
     reading = _Reading(settings)
     while (request := receive(link)) is not None:
         header, _ = request
@@ -80,7 +80,7 @@ def _serve(link: socket.socket, reading: _Reading, request: dict[str, Any]) -> N
     send(link, {"end": True})
 
 
-def _limit(memory: int) -> None:
+def _limit(memory: int, parent: int) -> None:
     """Bound this process, and have it end with its parent."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -90,7 +90,7 @@ def _limit(memory: int) -> None:
 
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != parent:  # it ended before this; it may itself be process 1
             sys.exit(1)
 
 

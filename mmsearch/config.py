@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -103,8 +104,8 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
         kind = next(option for option in get_args(kind) if option is not type(None))
     try:
         converted = kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidSetting(f"setting {name}={value!r}: expected {kind.__name__}") from None
-    if kind in (int, float) and converted < 0:
-        raise InvalidSetting(f"setting {name}={value!r}: must not be negative")
+    if kind in (int, float) and not 0 <= converted < math.inf:
+        raise InvalidSetting(f"setting {name}={value!r}: must be finite and not negative")
     return converted

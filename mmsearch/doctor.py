@@ -93,13 +93,15 @@ def _folder(name: str, folder: Path) -> Check:
 
 def _index(settings: Settings) -> Check:
     from mmsearch.engine import open as open_
+    from mmsearch.engine import without_password
 
+    shown = without_password(settings.index)
     try:
         with open_(settings=settings, create=False) as engine:
             known = engine.status()
     except NotFound:
-        make = f"mmsearch ingest PATH --index {settings.index}"
-        return Check("index", False, f"{settings.index}: none yet", make, optional=True)
+        make = f"mmsearch ingest PATH --index {shown}"
+        return Check("index", False, f"{shown}: none yet", make, optional=True)
     except MMSearchError as error:
         return Check("index", False, str(error))
     if "://" not in settings.index and not os.access(settings.index, os.W_OK):
@@ -108,5 +110,5 @@ def _index(settings: Settings) -> Check:
     return Check(
         "index",
         True,
-        f"{settings.index}: {known['searchable_pages']} pages, documents: {documents or 'none'}",
+        f"{shown}: {known['searchable_pages']} pages, documents: {documents or 'none'}",
     )

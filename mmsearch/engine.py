@@ -15,13 +15,14 @@ from mmsearch.errors import (
     FormatMismatch,
     InvalidQuery,
     InvalidSetting,
+    MMSearchError,
     NotFound,
     ProfileMismatch,
 )
 from mmsearch.filters import Filter
 from mmsearch.index import FORMAT, Index, Schema, Search
 from mmsearch.page_store import PageStore
-from mmsearch.types import Document, Hit, Query
+from mmsearch.types import Document, Hit, Query, absolute
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,12 +65,14 @@ def open(
     settings = settings or config.load()
     address = url or str(index or settings.index)
     remote = "://" in address
+    # The page store would take ~ for the home folder, the index would not.
+    address = without_password(address) if remote else str(Path(address).expanduser())
     known = _known_info(address, settings, remote=remote)
     if known is None and not create:
         raise NotFound(
             f"{address}: there is no index; make one: mmsearch ingest PATH --index {address}"
         )
-    wanted = profile or settings.profile
+    wanted = profiles.full_name(profile or settings.profile)
     if known is not None:
         _check_format(address, known)
         wanted = _check_profile(address, known, wanted)
@@ -83,8 +86,21 @@ def open(
         PAGE_FIELDS,
     )
     opened = _open_index(address, settings, info, pages, remote=remote)
+    try:  # it may have been made just now by another process
+        _check_format(address, opened.info)
+        _check_models(address, opened.info, info)
+    except MMSearchError:
+        opened.close()
+        raise
     store = settings.store or (f"{address}/store" if not remote else f"{settings.collection}-store")
     return SearchEngine(opened, chosen, encoders, PageStore(store), settings)
+
+
+def without_password(address: str) -> str:
+    """A URL as it may be shown: without what stands before an @."""
+    scheme, mark, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + host.rpartition("@")[2] + slash + path if mark else address
 
 
 class SearchEngine:
@@ -192,7 +208,7 @@ class SearchEngine:
 
     def find(self, name: str) -> list[Document]:
         """The documents that a path, the path of a folder, or the start of an id names."""
-        path = str(Path(name).expanduser().absolute())
+        path = str(absolute(name))
         found = {document.id: document for document in self.documents.at(path)}
         if not found:
             for document in self.documents.all():
@@ -209,10 +225,10 @@ class SearchEngine:
         Raises:
             NotFound: nothing is known under this name.
         """
-        found = self.find(name)
+        found = self.find(name) if name.strip() else []  # an empty name is not the current folder
         if not found:
             raise NotFound(f"{name}: no such document in {self.index.address}; see: mmsearch list")
-        path = str(Path(name).expanduser().absolute())
+        path = str(absolute(name))
         for document in found:
             gone = {p for p in document.paths if p == path or p.startswith(path + "/")}
             self.forget(document, gone or set(document.paths))
@@ -220,15 +236,15 @@ class SearchEngine:
 
     def forget(self, document: Document, paths: set[str]) -> None:
         """Drop some paths of a document, and the document itself with its last one."""
+        # The record goes last: a removal that was cut short is found and finished by the next.
         left = tuple(place for place in document.locations if place.path not in paths)
         if left:
             kept = replace(document, locations=left)
-            self.documents.put(kept)
             self.index.pages.set_payload(
                 documents.shared_payload(kept), documents.of_document(document.id)
             )
+            self.documents.put(kept)
             return
-        # The record goes last: a removal that was cut short is found and finished by the next.
         self.index.pages.delete(documents.of_document(document.id))
         self.store.delete(document.id)
         self.documents.delete(document.id)

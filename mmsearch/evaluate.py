@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsearch.engine import SearchEngine
-from mmsearch.errors import InvalidSetting, MMSearchError
+from mmsearch.errors import InvalidQuery, InvalidSetting
 from mmsearch.types import Document, Hit
 
 Qrels = dict[str, dict[str, int]]
@@ -119,12 +119,12 @@ def measure(qrels: Qrels, run: Mapping[str, Sequence[str]]) -> dict[str, dict[st
 def read_queries(path: Path) -> list[JudgedQuery]:
     """Read JSON lines of queries; an `image` is relative to the file."""
     queries = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in _lines(path):
         try:
             row = json.loads(line)
             image = path.parent / row["image"] if row.get("image") else None
             queries.append(
-                JudgedQuery(str(row["id"]), row.get("text", ""), image, row.get("scope"))
+                JudgedQuery(str(row["id"]), str(row.get("text") or ""), image, row.get("scope"))
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidSetting(
@@ -136,7 +136,7 @@ def read_queries(path: Path) -> list[JudgedQuery]:
 def read_qrels(path: Path, level: str) -> Qrels:
     """Read judgements; at document level a document has its best page's grade."""
     qrels: Qrels = defaultdict(dict)
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in _lines(path):
         try:
             query, id_, grade = line.split("\t")
             value = int(grade)
@@ -187,7 +187,7 @@ def _search(
         asked = engine.query(query.text, image=query.image)
         found = engine.candidates(asked, views=views)[:limit]
         return engine.hits(asked, found, snippet=False)
-    except MMSearchError as error:
+    except InvalidQuery as error:  # anything else would pass for a bad result
         logger.warning("query %s: %s", query.id, error)
         return []
 
@@ -224,9 +224,11 @@ def _scores(ids: Sequence[str]) -> dict[str, float]:
     return {id_: float(len(ids) - rank) for rank, id_ in enumerate(ids)}
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """The lines that are not empty, numbered from 1; only a newline ends one, as in JSON lines."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"{path}: cannot be read: {error}") from error
-    return [line for line in text.splitlines() if line.strip()]
+    numbered = enumerate(text.split("\n"), start=1)
+    return [(number, line) for number, line in numbered if line.strip()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -162,3 +164,8 @@ class Hit:
 
 Payload = dict[str, Any]
 PointId = str
+
+
+def absolute(path: str | Path) -> Path:
+    """The one spelling of a path in the index: without ~ and .., links as they are."""
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() follows links

@@ -184,7 +184,7 @@ def test_a_traceback_only_with_debug(run: Run, index: str) -> None:
 def test_another_profile_is_refused(run: Run, index: str, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('[views.lexical]\nencoder = "bm25"\n')
     line = one_line(run("ingest", "x", "--profile", "mine.toml", "--index", index))
-    assert "made with profile 'lite', not 'mine.toml'" in line
+    assert "made with profile 'lite', not '" in line
 
 
 def test_an_index_of_another_format_is_refused(run: Run, tmp_path: Path) -> None:
@@ -282,3 +282,5 @@ def test_no_heavy_package_is_imported(command: str, index: str, tmp_path: Path) 
     imported = set(done.stdout.splitlines()[-1].split())
     assert "mmsearch.cli" in imported
     assert not imported & HEAVY
+    if command == "help":
+        assert not imported & {"numpy", "PIL", "onnxruntime", "fsspec"}

@@ -41,3 +41,9 @@ def test_a_wrong_file_is_one_clear_line(tmp_path: Path, toml: str, said: str) ->
 
 def test_environment_of_another_tool_is_left_alone(tmp_path: Path) -> None:
     assert load(environment={"MMSEARCH_CACHE": "/x"}, folder=tmp_path) == Settings()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_limit_is_a_finite_number(tmp_path: Path, value: str) -> None:
+    with pytest.raises(InvalidSetting, match="must be finite and not negative"):
+        load(environment={"MMSEARCH_PAGE_TIMEOUT": value}, folder=tmp_path)

@@ -11,7 +11,7 @@ from PIL import Image
 import ingest
 import mmsearch
 from mmsearch.config import Settings
-from mmsearch.engine import DEPTH, SearchEngine
+from mmsearch.engine import DEPTH, SearchEngine, without_password
 from mmsearch.errors import InvalidQuery, InvalidSetting, NotFound, ProfileMismatch
 from mmsearch.filters import Filter, equals
 from tests import builders
@@ -130,7 +130,27 @@ def test_remove_by_path_folder_and_id(tmp_path: Path) -> None:
             engine.remove(str(tmp_path / "a"))
 
 
-def test_public_names_are_exactly_what_is_promised() -> None:
-    public = {name for name in vars(mmsearch) if not name.startswith("_")}
-    modules = {name for name in public if type(getattr(mmsearch, name)).__name__ == "module"}
-    assert public - modules == set(mmsearch.__all__)
+def test_every_public_name_can_be_imported() -> None:
+    for name in mmsearch.__all__:
+        assert getattr(mmsearch, name).__module__.startswith("mmsearch.")
+    assert set(mmsearch._HOMES) == set(mmsearch.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'absent'"):
+        _ = mmsearch.absent
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    address = "http://me:secret@127.0.0.1:9/qdrant"
+    assert without_password(address) == "http://127.0.0.1:9/qdrant"
+    assert without_password("a folder/me@home") == "a folder/me@home"
+
+
+def test_an_index_that_another_process_made_meanwhile_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, weight in (("one", 0.5), ("two", 0.9)):
+        (tmp_path / f"{name}.toml").write_text(f'[views.lexical]\nencoder = "bm25"\nb = {weight}\n')
+    settings = Settings(profile=str(tmp_path / "one.toml"))
+    with mmsearch.open(tmp_path / "index", settings=settings):
+        monkeypatch.setattr("mmsearch.engine._known_info", lambda *_, **__: None)
+        with pytest.raises(ProfileMismatch):
+            mmsearch.open(tmp_path / "index", profile=str(tmp_path / "two.toml"), settings=settings)

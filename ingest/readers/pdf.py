@@ -192,7 +192,7 @@ def _open_document(path: Path, passwords: tuple[str, ...]) -> PdfDocument:
         if code != _PASSWORD:
             break
     if code == _PASSWORD:
-        raise NeedsPassword(f"{path.name}: encrypted; give its password or an unlocked copy")
+        raise NeedsPassword(f"{path.name}: encrypted, it needs a password; ingest an unlocked copy")
     cause = {
         _FILE: "it cannot be opened",
         _FORMAT: "not a PDF, or too damaged to repair",

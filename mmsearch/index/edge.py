@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from mmsearch.errors import IndexUnusable
+from mmsearch.errors import IndexUnusable, MMSearchError
 from mmsearch.filters import AnyOf, Between, Condition, Filter, HasVector, Ids
 from mmsearch.index import (
     Collection,
@@ -281,7 +282,7 @@ class EdgeIndex(Index):
             folder.mkdir(parents=True, exist_ok=True)
         lock = folders.take_lock(folder)
         try:
-            if not (folder / "current").exists():
+            if not (folder / "current").exists() and not folders.mend_link(folder):
                 _create(folder, info, pages, documents)
             folders.remove_leftovers(folder)
             current = folder / "current"
@@ -303,10 +304,9 @@ class EdgeIndex(Index):
 
         Edge holds the GIL for as long as it optimises, so here it would stop the whole process.
         """
-        with self._gate:
+        with self._new_generation() as new:
             self.flush()
             old = (self.folder / "current").resolve()
-            new = folders.new_generation(self.folder)
             for name in ("pages", "documents"):
                 shutil.copytree(old / name, new / name)
             self._move_to(new)
@@ -316,19 +316,36 @@ class EdgeIndex(Index):
 
         What was removed is left nowhere: neither in segments nor in the write-ahead log.
         """
-        with self._gate:
-            new = folders.new_generation(self.folder)
+        with self._new_generation() as new:
             self.pages.copy_to(new / "pages")
             self.documents.copy_to(new / "documents")
             self._move_to(new)
 
+    @contextlib.contextmanager
+    def _new_generation(self) -> Iterator[Path]:
+        """The folder of a new generation, while nobody writes; cleared away if that fails."""
+        with self._gate:
+            if self._closed:
+                raise IndexUnusable(f"{self.folder}: the index is closed; open it again")
+            new = folders.new_generation(self.folder)
+            try:
+                yield new
+            except BaseException as error:
+                if (self.folder / "current").resolve() != new.resolve():
+                    shutil.rmtree(new, ignore_errors=True)
+                if isinstance(error, MMSearchError) or not isinstance(error, Exception):
+                    raise
+                raise IndexUnusable(
+                    f"{self.folder}: could not be rewritten: {error}; free some disk?"
+                ) from error
+
     def _move_to(self, new: Path) -> None:
         """Optimise the shards of a new generation, publish it and go on with it."""
         old = (self.folder / "current").resolve()
-        command = [sys.executable, "-c", _OPTIMISE, str(new / "pages"), str(new / "documents")]
+        python = [sys.executable, "-P", "-c"]
+        command = [*python, _OPTIMISE, str(new / "pages"), str(new / "documents")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            shutil.rmtree(new, ignore_errors=True)
             cause = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
             raise IndexUnusable(f"{self.folder}: could not be rewritten: {cause}; free some disk?")
         folders.publish(new, self.info)
@@ -341,12 +358,15 @@ class EdgeIndex(Index):
         self.documents.flush()
 
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self.pages.close()
-        self.documents.close()
-        self._lock.close()
+        # Behind the gate: a rewrite that went on after the lock is free would publish over what
+        # the next owner has written.
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+            self.pages.close()
+            self.documents.close()
+            self._lock.close()
 
 
 def _create(folder: Path, info: Mapping[str, object], pages: Schema, documents: Schema) -> None:

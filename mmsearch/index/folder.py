@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from mmsearch.errors import FormatMismatch, IndexLocked, NotFound
+from mmsearch.errors import FormatMismatch, IndexLocked, IndexUnusable, NotFound
 
 OURS = {"current.new", "generations", "index.lock", "index.sock", "store"}
 
@@ -31,6 +31,8 @@ def check_free(folder: Path) -> None:
     Raises:
         FormatMismatch: it does.
     """
+    if folder.exists() and not folder.is_dir():
+        raise FormatMismatch(f"{folder}: a file, not a folder; name another folder")
     others = {path.name for path in folder.iterdir()} - OURS if folder.exists() else set()
     if others:
         raise FormatMismatch(
@@ -61,7 +63,12 @@ def read_info(folder: Path) -> dict[str, object]:
 
 def take_lock(folder: Path) -> IO[str]:
     """Lock the folder for this process; the kernel frees the lock when the process ends."""
-    file = (folder / "index.lock").open("a+", encoding="utf-8")
+    try:
+        file = (folder / "index.lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise IndexUnusable(
+            f"{folder}: cannot be written: {error.strerror}; check its permissions"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -91,8 +98,30 @@ def new_generation(folder: Path) -> Path:
 
 def publish(generation: Path, info: Mapping[str, object]) -> None:
     """Make a generation that is whole the current one; readers see the old or the new one."""
-    folder = generation.parent.parent
     _write_json(generation / "format.json", info)
+    _link(generation)
+
+
+def mend_link(folder: Path) -> bool:
+    """Publish the newest whole generation of a folder without `current`; False if there is none.
+
+    A copy that leaves links out has lost it, and what is not current would be cleared away.
+    """
+    whole = [path.parent for path in folder.glob("generations/*/format.json") if _is_whole(path)]
+    if whole:
+        _link(max(whole, key=lambda generation: int(generation.name)))
+    return bool(whole)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return path.parent.name.isdigit() and bool(json.loads(path.read_bytes()))
+    except ValueError:  # killed while it was written
+        return False
+
+
+def _link(generation: Path) -> None:
+    folder = generation.parent.parent
     link = folder / "current.new"
     link.unlink(missing_ok=True)
     link.symlink_to(generation.relative_to(folder))

@@ -93,25 +93,34 @@ class SocketServer:
         self._busy.discard(threading.current_thread())
 
     def _answer(self, connection: socket.socket, request: Any) -> None:
-        try:
-            target, verb, arguments = request
-            if target == "index":
-                _send(connection, ["ok", self._index_call(verb)])
+        answers = self._answers(request)
+        while True:
+            try:
+                answer = next(answers, None)
+            except Exception as error:
+                if self._closing:  # the caller asks the next owner instead
+                    raise ConnectionError("the index is being closed") from error
+                # An OSError too, a full disk say: to hang up would make the caller ask for ever.
+                answer = ["error", type(error).__name__, str(error)]
+            if answer is None:
                 return
-            collection = {"pages": self._index.pages, "documents": self._index.documents}[target]
-            if verb == "scroll":
-                batch = arguments.get("batch", 256)
-                for points in _batched(collection.scroll(**arguments), batch):
-                    _send(connection, ["more", points])
-                _send(connection, ["ok", None])
-            elif verb in _READS | _WRITES:
-                _send(connection, ["ok", getattr(collection, verb)(**arguments)])
-            else:
-                raise ValueError(f"socket: unknown verb {verb!r}")
-        except (OSError, ConnectionError):
-            raise
-        except Exception as error:
-            _send(connection, ["error", type(error).__name__, str(error)])
+            _send(connection, answer)
+
+    def _answers(self, request: Any) -> Iterator[list[Any]]:
+        target, verb, arguments = request
+        if target == "index":
+            yield ["ok", self._index_call(verb)]
+            return
+        collection = {"pages": self._index.pages, "documents": self._index.documents}[target]
+        if verb == "scroll":
+            batch = arguments.get("batch", 256)
+            for points in _batched(collection.scroll(**arguments), batch):
+                yield ["more", points]
+            yield ["ok", None]
+        elif verb in _READS | _WRITES:
+            yield ["ok", getattr(collection, verb)(**arguments)]
+        else:
+            raise ValueError(f"socket: unknown verb {verb!r}")
 
     def _index_call(self, verb: str) -> Any:
         if verb == "open":

@@ -53,6 +53,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.toml"))
 
 
+def full_name(name: str) -> str:
+    """The name by which an index finds its profile from any current folder."""
+    return name if name == "auto" or name in names() else str(Path(name).expanduser().absolute())
+
+
 def load(name: str) -> Profile:
     """Read a profile by shipped name or by path; `auto` is the best one that runs here.
 

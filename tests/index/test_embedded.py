@@ -5,16 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmsearch.errors import FormatMismatch, IndexLocked, NotFound
+from mmsearch.errors import (
+    FormatMismatch,
+    IndexLocked,
+    IndexUnavailable,
+    IndexUnusable,
+    NotFound,
+)
 from mmsearch.filters import Filter, equals
 from mmsearch.index import Point, Schema, Search, View
-from mmsearch.index.edge import EdgeIndex
+from mmsearch.index.edge import EdgeCollection, EdgeIndex
 from mmsearch.index.embedded import EmbeddedIndex
 from mmsearch.index.folder import read_info
 from mmsearch.index.socket import SOCKET_NAME
@@ -178,3 +185,66 @@ def test_no_index_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "current" / "format.json").write_text("{")
     with pytest.raises(FormatMismatch, match="not a usable index"):
         read_info(tmp_path)
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_rewrite_that_fails_leaves_the_index_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_embedded(tmp_path) as owner, open_embedded(tmp_path) as guest:
+        owner.pages.upsert(points(5))
+        monkeypatch.setattr(EdgeCollection, "copy_to", full_disk)
+        with pytest.raises(IndexUnusable, match="No space left on device; free some disk"):
+            guest.compact()
+        assert [p.name for p in (tmp_path / "generations").iterdir()] == ["1"]
+        assert guest.pages.count(Filter()) == 5
+
+
+def test_a_guest_is_told_of_the_owners_disk_and_does_not_ask_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_embedded(tmp_path), open_embedded(tmp_path) as guest:
+        monkeypatch.setattr(EdgeCollection, "upsert", full_disk)
+        with pytest.raises(IndexUnavailable, match="No space left on device"):
+            guest.pages.upsert(points(1))
+
+
+def test_closing_waits_for_a_rewrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = EdgeIndex.open(tmp_path, info={"format": 1}, pages=PAGES, documents=DOCUMENTS)
+    index.pages.upsert(points(5))
+    begun = threading.Event()
+    move = EdgeIndex._move_to
+
+    def slowly(self: EdgeIndex, new: Path) -> None:
+        begun.set()
+        time.sleep(0.5)
+        move(self, new)
+
+    monkeypatch.setattr(EdgeIndex, "_move_to", slowly)
+    thread = threading.Thread(target=index.compact)
+    thread.start()
+    begun.wait()
+    index.close()  # the lock is free only when nothing is published any more
+    assert [p.name for p in (tmp_path / "generations").iterdir()] == ["2"]
+    thread.join()
+    with pytest.raises(IndexUnusable, match="is closed"):
+        index.compact()
+    with open_embedded(tmp_path) as again:
+        assert again.pages.count(Filter()) == 5
+
+
+def test_a_copy_without_links_is_mended(tmp_path: Path) -> None:
+    with open_embedded(tmp_path) as index:
+        index.pages.upsert(points(3))
+    (tmp_path / "current").unlink()  # as after `rsync --no-links`, or on a disk that has none
+    with open_embedded(tmp_path) as index:
+        assert index.pages.count(Filter()) == 3
+
+
+def test_a_file_is_no_index_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FormatMismatch, match="a file, not a folder"):
+        open_embedded(tmp_path / "file")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ingest.cage import Cage, Event, Finished, Job, Opened, PageFailed, PageRead
+from ingest.cage import MAX_PAGES, Cage, Event, Finished, Job, Opened, PageFailed, PageRead
 from mmsearch.config import Settings
 
 SETTINGS = Settings(workers=2, page_timeout=1.0, open_timeout=4.0)
@@ -131,3 +135,54 @@ def test_no_process_is_left_behind(hostile) -> None:
         p for p in psutil.Process().children(recursive=True) if "hostile" in " ".join(p.cmdline())
     ]
     assert left == []
+
+
+def test_a_file_that_claims_too_many_pages_fails_alone(hostile) -> None:
+    events = read(hostile("endless", pages=10**12), hostile("good"))
+    assert f"over the limit of {MAX_PAGES}" in reason(events, "endless")
+    assert pages(events, "good") == [1, 2, 3]
+
+
+def test_waiting_for_jobs_takes_no_processor_time(hostile) -> None:
+    first, last = hostile("first"), hostile("last")
+    todo = [Job("first", first), Job("last", last)]
+    begun = time.monotonic()
+
+    def next_job() -> Job | None:
+        waited = time.monotonic() - begun > 3  # longer than a page may take
+        if len(todo) == 1 and not waited:
+            raise queue.Empty
+        return todo.pop(0) if todo else None
+
+    spent = time.process_time()
+    with Cage(SETTINGS, worker="tests.hostile_worker") as cage:
+        events = list(cage.read(next_job))
+    assert pages(events, "last") == [1, 2, 3]
+    assert time.process_time() - spent < 1
+
+
+def test_nothing_of_the_current_folder_is_run(
+    hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("import os; os._exit(9)")
+    monkeypatch.chdir(tmp_path)
+    assert pages(read(hostile("good")), "good") == [1, 2, 3]
+
+
+def test_files_are_read_where_the_parent_is_process_1(tmp_path: Path) -> None:
+    """As in a container whose only command is mmsearch."""
+    alone = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("no process namespaces here")
+    code = """if True:
+        from pathlib import Path
+        from tests.ingest.test_cage import read, pages, SETTINGS
+        path = Path("good.hostile")
+        path.write_text('{"pages": 3}')
+        assert pages(read(path), "good") == [1, 2, 3]
+    """
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [*alone, sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False
+    )
+    assert done.returncode == 0

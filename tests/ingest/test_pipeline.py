@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 import ingest
 import mmsearch
-from ingest import FileResult, Progress
+from ingest import FileResult, Progress, pipeline
+from ingest.sources import Source, discover
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
-from mmsearch.filters import Filter
+from mmsearch.filters import Filter, equals
 from mmsearch.types import DocumentState
 from tests import builders
 
@@ -144,8 +146,6 @@ def test_hidden_files_and_index_folders_are_passed_over(
 
 
 def test_what_is_not_a_file_is_passed_over(engine: SearchEngine, folder: Path) -> None:
-    import os
-
     os.mkfifo(folder / "pipe.pdf")
     report = ingest.run([folder], engine)
     assert [(r.status, r.reason) for r in report.results] == [("skipped", "not a regular file")]
@@ -177,3 +177,162 @@ def _visible(engine: SearchEngine) -> int:
     from mmsearch.documents import READY
 
     return engine.index.pages.count(READY)
+
+
+@pytest.fixture
+def words_only(tmp_path: Path) -> Iterator[SearchEngine]:
+    """An engine that has nothing to encode, for what happens to records."""
+    profile = tmp_path / "words.toml"
+    profile.write_text('[views.lexical]\nencoder = "bm25"\n')
+    settings = Settings(workers=1, ocr="off", profile=str(profile))
+    with mmsearch.open(tmp_path / "words", settings=settings) as engine:
+        yield engine
+
+
+def places(engine: SearchEngine) -> list[list[str]]:
+    """The names that each document is known under."""
+    return sorted(sorted(Path(p).name for p in d.paths) for d in engine.documents.all())
+
+
+def test_a_twin_that_is_found_after_its_document_was_read_is_kept(
+    words_only: SearchEngine, folder: Path
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["a heron"])
+    (folder / "late").mkdir()
+    run = pipeline._Run(words_only, lambda _: None, lambda _: None)
+    late = folder / "late" / "b.pdf"
+    shutil.copy(folder / "a.pdf", late)
+    status = late.stat()
+    source = Source(late, "b.pdf", status.st_size, round(status.st_mtime, 3))
+    encode = run._encode
+
+    def found_late() -> None:
+        (reading,) = run._readable
+        assert run._consider(source, reading.document.id) is None
+        encode()
+
+    run._encode = found_late  # type: ignore[method-assign]
+    run.all([folder / "a.pdf"])
+    assert places(words_only) == [["a.pdf", "b.pdf"]]
+    (point,) = words_only.index.pages.scroll(Filter())
+    assert str(late) in point.payload["paths"]
+
+
+def test_a_run_that_ends_before_the_old_version_is_forgotten_is_mended(
+    words_only: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [folder / f"{number}.pdf" for number in range(6)]
+    for version in ("old", "newer"):
+        for path in paths:
+            builders.write_text_pdf(path, [f"{version} {path.name}"])
+        if version == "newer":
+            monkeypatch.setattr(pipeline._Run, "_forget_old_version", lambda *_, **__: None)
+        ingest.run([folder], words_only)
+    monkeypatch.undo()
+    assert len(places(words_only)) == 12
+    ingest.run([folder], words_only)
+    assert places(words_only) == [[path.name] for path in paths]
+
+
+def test_a_path_that_moves_between_documents_takes_no_other_with_it(
+    words_only: SearchEngine, folder: Path
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["one"])
+    builders.write_text_pdf(folder / "z.pdf", ["another"])
+    shutil.copy(folder / "a.pdf", folder / "b.pdf")
+    ingest.run([folder], words_only)
+    shutil.copy(folder / "a.pdf", folder / "c.pdf")
+    shutil.copy(folder / "z.pdf", folder / "a.pdf")
+    ingest.run([folder], words_only)
+    assert places(words_only) == [["a.pdf", "z.pdf"], ["b.pdf", "c.pdf"]]
+
+
+def test_a_document_that_is_removed_while_it_is_read_is_gone(
+    words_only: SearchEngine, folder: Path
+) -> None:
+    path = builders.write_text_pdf(folder / "a.pdf", [f"page {n}" for n in range(40)])
+
+    def remove(progress: Progress) -> None:
+        if progress.pages == 36:
+            words_only.remove(str(path))
+
+    (result,) = ingest.run([path], words_only, progress=remove).results
+    assert (result.status, result.reason) == ("skipped", "removed from the index while it was read")
+    assert words_only.index.pages.count(Filter()) == 0
+    assert words_only.documents.counts() == {}
+    assert statuses(ingest.run([path], words_only)) == {"a.pdf": "done"}
+    assert _visible(words_only) == 40
+
+
+def test_a_finished_document_with_hidden_pages_is_gone_through_again(
+    words_only: SearchEngine, folder: Path
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["a heron", "a gull"])
+    ingest.run([folder], words_only)
+    # What a second run leaves that wrote a page again and was killed.
+    words_only.index.pages.set_payload({"ready": 0}, equals("number", 2))
+    assert statuses(ingest.run([folder], words_only)) == {"a.pdf": "done"}
+    assert _visible(words_only) == 2
+
+
+def test_failed_versions_do_not_pile_up(words_only: SearchEngine, folder: Path) -> None:
+    for version in (b"one", b"two!", b"three"):
+        (folder / "a.pdf").write_bytes(b"%PDF-1.4 " + version)
+        ingest.run([folder], words_only)
+    assert words_only.documents.counts() == {"failed": 1}
+
+
+def test_a_file_that_was_only_touched_is_unchanged(words_only: SearchEngine, folder: Path) -> None:
+    path = builders.write_text_pdf(folder / "a.pdf", ["words"])
+    ingest.run([folder], words_only)
+    os.utime(path, (1, 1))
+    (result,) = ingest.run([folder], words_only).results
+    assert (result.status, result.reason) == ("skipped", "unchanged")
+
+
+def test_a_path_is_the_same_however_it_is_spelled(words_only: SearchEngine, folder: Path) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["words"])
+    ingest.run([folder / ".." / "files"], words_only)
+    ingest.run([folder], words_only)
+    assert [d.paths for d in words_only.documents.all()] == [(str(folder / "a.pdf"),)]
+    words_only.remove(f"{folder}/../files/a.pdf")
+    assert places(words_only) == []
+
+
+def test_names_that_cannot_be_kept_fail_alone(words_only: SearchEngine, folder: Path) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["words"])
+    shutil.copy(folder / "a.pdf", os.fsencode(folder) + b"/b\xff.pdf")
+    report = ingest.run([folder, folder / ("long" * 100)], words_only)
+    reasons = {result.reason for result in report.of("failed")}
+    assert len(report.of("done")) == 1
+    assert reasons == {
+        "its name is not valid UTF-8; rename it",
+        "cannot be read: File name too long; check its permissions",
+    }
+
+
+def test_folders_that_cannot_be_entered_are_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["words"])
+    (folder / "closed").mkdir()
+    scandir = os.scandir
+
+    def refused(path: str) -> object:  # the tests may run as root, whom no mode keeps out
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = {item.path.name: getattr(item, "reason", "") for item in discover([folder])}
+    assert found == {
+        "a.pdf": "",
+        "closed": "cannot be read: Permission denied; check its permissions",
+    }
+
+
+def test_an_index_does_not_eat_its_own_pages(words_only: SearchEngine, folder: Path) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["words"])
+    ingest.run([folder], words_only)
+    report = ingest.run([Path(words_only.index.address) / "store"], words_only)
+    assert [r.reason for r in report.results] == ["part of an index; name a folder of documents"]

@@ -134,7 +134,7 @@ def test_an_empty_page_costs_no_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_encrypted(tmp_path: Path) -> None:
     path = builders.write_text_pdf(tmp_path / "secret.pdf", ["x"], password="open sesame")
-    with pytest.raises(NeedsPassword, match=r"^secret\.pdf: encrypted; give its password"):
+    with pytest.raises(NeedsPassword, match=r"^secret\.pdf: encrypted, it needs a password"):
         open_file(path, NO_OCR)
     from ingest.readers import pdf
 
