@@ -27,7 +27,7 @@ def test_defaults_need_no_file(tmp_path: Path) -> None:
     [
         ("prot = 1", "'prot': there is no such setting"),
         ('port = "x"', "port='x': expected int"),
-        ("port = -1", "must not be negative"),
+        ("port = -1", "must be finite and not negative"),
         ('ocr = "magic"', "allowed are auto, rapidocr, tesseract, off"),
         ("port = ", "not readable as TOML"),
     ],

@@ -68,7 +68,7 @@ def test_a_generation_that_was_never_published_is_cleared_away(tmp_path: Path) -
 
 def test_searches_go_on_while_the_index_is_compacted(tmp_path: Path) -> None:
     with open_embedded(tmp_path) as index:
-        index.pages.upsert(points(2000))
+        index.pages.upsert(points(400))
         failures: list[BaseException] = []
         stop = threading.Event()
 
