@@ -34,8 +34,10 @@ fix: $(VENV)/.dev  ## mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## the figures that the docs quote (long)
-	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(VENV)/.dev  ## the figures that need no material of your own (the others take folders)
+	$(BIN)/python -m bench.cold
+	$(BIN)/python -m bench.minilm
+	$(BIN)/python -m bench.scale --pages 10000 --variants multi-f32-turbo4
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
 """How long the command line takes from cold: `--help`, and a search of a small index.
 
-    python bench/cold.py [--index DIR] [--json]
+    python -m bench.cold [--index DIR] [--json]
 
 Beside them stands a bare Python process, which no command can beat.
 """

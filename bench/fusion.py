@@ -1,6 +1,6 @@
 """Which fusion of the views ranks best: measured on several collections, tuned to none.
 
-    python bench/fusion.py FOLDER... [--json]
+    python -m bench.fusion FOLDER... [--json]
 
 A FOLDER is either a text collection (`docs.jsonl`, `queries.jsonl`, `qrels.tsv`) or one of PDFs
 (`pdfs/` or the files themselves, `queries.jsonl`, `qrels.tsv` with ids `FILE.pdf#PAGE`).

@@ -1,6 +1,6 @@
 """How fast files become searchable, and how much faster than the usual way.
 
-    python bench/ingestion.py PDF_OR_FOLDER... [--scans] [--pages N] [--json]
+    python -m bench.ingestion PDF_OR_FOLDER... [--scans] [--pages N] [--json]
 
 Ours: files to pages that are stored and searchable by words, then vectors. The rival does less:
 pdf2image (poppler) at 144 dpi with both cores, pictures only, no text, nothing stored. `--scans`

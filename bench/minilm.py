@@ -1,6 +1,6 @@
 """How fast the text encoder is: passages a second against the usual way, in the same run.
 
-    python bench/minilm.py [--passages 64] [--rounds 3] [--json]
+    python -m bench.minilm [--passages 64] [--rounds 3] [--json]
 
 The rival is sentence-transformers on torch, float32, all cores, batches of 32; where that is not
 installed, the same network in float32 on ONNX Runtime, all cores, one passage after the other.

@@ -7,8 +7,8 @@ selects about 10 % of the pages, and the hybrid request of a text query) and rec
 float32 NumPy, before and after the optimiser has run. CPU time a search is printed too, because
 wall time means little on a shared machine.
 
-    python bench/scale.py --pages 10000
-    python bench/scale.py --pages 100000 --variants multi-f16-turbo4 multi-f16-int8 --json
+    python -m bench.scale --pages 10000
+    python -m bench.scale --pages 100000 --variants multi-f16-turbo4 multi-f16-int8 --json
 
 Every phase of a variant runs in a process of its own, so memory is that phase's alone.
 """

@@ -1,6 +1,6 @@
 """Text retrieval on collections with judgements: clean text, and the same text read off pictures.
 
-    python bench/texts.py FOLDER... [--rendered] [--scale 150] [--json]
+    python -m bench.texts FOLDER... [--rendered] [--scale 150] [--json]
 
 Each FOLDER holds `docs.jsonl` (id, title, text), `queries.jsonl` (id, text) and `qrels.tsv`. The
 clean text goes into a real index through the real encoders; with `--rendered` every document is

@@ -1,0 +1,69 @@
+"""The scripts behind the figures run, and end in one JSON object."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def bench(name: str, *arguments: str | Path) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-m", f"bench.{name}", *map(str, arguments), "--json"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """A collection of three documents."""
+    docs = [
+        {"id": "1", "title": "Herons", "text": "A heron stands in the river."},
+        {"id": "2", "title": "Otters", "text": "An otter dives below the bridge."},
+        {"id": "3", "title": "Pumps", "text": "The pump seal leaks."},
+    ]
+    queries = [{"id": "a", "text": "heron in a river"}, {"id": "b", "text": "leaking seal"}]
+    for name, rows in (("docs", docs), ("queries", queries)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "qrels.tsv").write_text("a\t1\t1\nb\t3\t1\n")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_texts_are_found_clean_and_read_off_pictures(texts: Path) -> None:
+    (figures,) = bench("texts", texts, "--rendered").values()
+    for kind in ("clean", "rendered"):
+        assert figures[kind]["hybrid"]["hit@1"] == 1.0  # type: ignore[index]
+
+
+@pytest.mark.slow
+def test_fusions_are_compared(texts: Path) -> None:
+    (figures,) = bench("fusion", texts).values()
+    assert figures["lexical alone"]["hit@1"] == 1.0  # type: ignore[index]
+
+
+@pytest.mark.slow
+def test_ingestion_is_timed_against_its_rival(sample_dir: Path) -> None:
+    figures = bench("ingestion", sample_dir / "corpus" / "invoices")
+    assert figures["pages"] == 7
+    assert float(str(figures["words pages/s"])) > 0
+    assert float(str(figures["ratio"])) > 0
+
+
+@pytest.mark.slow
+def test_cold_starts_are_timed() -> None:
+    figures = bench("cold")
+    assert 0 < float(str(figures["--help"])) < float(str(figures["search"]))
