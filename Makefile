@@ -58,6 +58,6 @@ $(VENV)/.demo: pyproject.toml constraints.txt scripts/system.sh
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	@scripts/system.sh chromium
+	@scripts/system.sh chromium libatomic1  # libatomic1: for the browser tests' own node
 	@$(PIP) -e ".[dev]"
 	@touch $@
