@@ -17,7 +17,7 @@ from typing import Any
 
 from ingest.frames import page_to_frame, receive, send
 from mmsearch.config import Settings
-from mmsearch.errors import LimitExceeded, UnreadableFile
+from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
         header, _ = request
         try:
             _serve(link, reading, header)
-        except UnreadableFile as error:
+        except MMSearchError as error:
             send(link, {"failed": str(error), "error": type(error).__name__})
         except MemoryError:
             send(link, {"failed": _too_hungry(settings), "error": LimitExceeded.__name__})
@@ -73,7 +73,7 @@ def _serve(link: socket.socket, reading: _Reading, request: dict[str, Any]) -> N
             header, picture, words = page_to_frame(file.page(number))
         except MemoryError:
             send(link, {"failed_page": number, "reason": _too_hungry(reading.settings)})
-        except (UnreadableFile, OSError, ValueError, RuntimeError, TypeError, IndexError) as error:
+        except (MMSearchError, OSError, ValueError, RuntimeError, TypeError, IndexError) as error:
             send(link, {"failed_page": number, "reason": _one_line(error)})
         else:
             send(link, header, picture, words)
@@ -103,7 +103,7 @@ def _too_hungry(settings: Settings) -> str:
 
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    return text if isinstance(error, UnreadableFile) else f"{type(error).__name__}: {text}"[:300]
+    return text if isinstance(error, MMSearchError) else f"{type(error).__name__}: {text}"[:300]
 
 
 if __name__ == "__main__":

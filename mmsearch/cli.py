@@ -108,7 +108,9 @@ def ingest(
 
 @app.command()
 def search(
-    text: Annotated[str, typer.Argument(help="Words or a question.", show_default=False)] = "",
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Words or a question.", show_default=False)
+    ] = None,
     image: Annotated[
         Path | None, typer.Option(help="A screenshot or photo.", show_default=False)
     ] = None,
@@ -118,13 +120,14 @@ def search(
 ) -> None:
     """Find pages by words, by an image, or by both."""
     with _open(index) as engine:
-        hits = engine.search(text, image=image, limit=limit)
+        hits = engine.search(" ".join(text or ()), image=image, limit=limit)
+        empty = not hits and not engine.status()["searchable_pages"]
     if as_json:
         for hit in hits:
             _print_json(_hit_row(hit))
         return
     if not hits:
-        _say("nothing found")
+        _say("the index is empty; add files: mmsearch ingest PATH" if empty else "nothing found")
     for hit in hits:
         print(f"{hit.rank:3}  {hit.score:.4f}  {hit.document.title}, page {hit.page}")
         print(f"     {hit.document.paths[0]}")
@@ -239,9 +242,11 @@ def remove(
         for name in names:
             for document in engine.remove(name):
                 if as_json:
-                    _print_json({"document": document.id, "path": name, "status": "removed"})
+                    row = {"document": document.id, "paths": list(document.paths)}
+                    _print_json(row | {"status": "removed"})
                 else:
-                    print(f"removed {name} ({document.id[:12]}, {document.page_count} pages)")
+                    where = ", ".join(document.paths)
+                    print(f"removed {document.id[:12]} ({document.page_count} pages): {where}")
 
 
 @app.command()

@@ -4,7 +4,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 index=demo/index
-run() { echo; echo "\$ mmsearch $*"; "$bin/mmsearch" "$@" --index "$index"; }
+run() {
+    local line
+    printf -v line '%q ' "$bin/mmsearch" "$@" --index "$index"
+    printf '\n$ %s\n' "$line"
+    "$bin/mmsearch" "$@" --index "$index"
+}
 
 echo "building the sample corpus in demo/ ..."
 "$bin/python" samples/build.py demo
@@ -12,4 +17,5 @@ run ingest demo/corpus
 run search "revenue by region" --limit 3
 run search "INV-2024/0013" --limit 3
 run search --image "$(ls demo/screenshots/*.jpg | head -1)" --limit 3
+printf '\ntry your own: %s search WORDS --index %s\n' "$bin/mmsearch" "$index"
 [ "${SERVE:-1}" = 0 ] || run serve --port "${PORT:-7860}"

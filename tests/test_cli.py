@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,6 +170,21 @@ def test_bad_input_is_one_clear_line(
     if "--index" not in arguments:
         arguments = [*arguments, "--index", index]
     assert said in one_line(run(*arguments))
+
+
+def test_words_need_no_quotes(run: Run, index: str) -> None:
+    quoted = rows(run("search", "revenue by region", "--index", index, "--json"))
+    assert rows(run("search", "revenue", "by", "region", "--index", index, "--json")) == quoted
+
+
+def test_an_ocr_language_that_is_not_installed_is_named(run: Run, tmp_path: Path) -> None:
+    if shutil.which("tesseract") is None:
+        pytest.skip("Tesseract is not installed")
+    builders.write_scan_pdf(tmp_path / "scan.pdf", [builders.page_image(["words on a scan"])])
+    settings = {"MMSEARCH_OCR": "tesseract", "MMSEARCH_OCR_LANGUAGES": "xyz"}
+    done = run("ingest", "scan.pdf", "--json", **settings)
+    assert done.returncode == 1
+    assert "xyz" in rows(done)[0]["reason"]
 
 
 def test_usage_errors_exit_2(run: Run) -> None:
