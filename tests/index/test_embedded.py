@@ -71,23 +71,28 @@ def test_searches_go_on_while_the_index_is_compacted(tmp_path: Path) -> None:
         index.pages.upsert(points(400))
         failures: list[BaseException] = []
         stop = threading.Event()
+        answered: list[int] = []
 
         def search() -> None:
             while not stop.is_set():
                 try:
                     (found,) = index.pages.search([Search("text", ROW[0], 5)], Filter())
                     assert len(found) == 5
+                    answered.append(len(found))
                 except BaseException as error:
                     failures.append(error)
                     return
 
         thread = threading.Thread(target=search)
         thread.start()
+        before = len(answered)
         index.compact()
         index.optimize()
+        during = len(answered) - before
         stop.set()
         thread.join()
         assert failures == []
+        assert during > 0
 
 
 def test_the_socket_is_for_its_owner_alone(tmp_path: Path) -> None:
