@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from ingest.frames import frame_to_page, receive, send
-from mmsearch.config import Settings
+from mmsearch.config import SECRETS, Settings
+from mmsearch.images import PICTURE_PIXELS
 from mmsearch.types import Kind, Page
 
 SLICE = 16  # pages a request: small enough to spread one large file over all processes
@@ -107,9 +108,16 @@ class _Process:
 class Cage:
     """A fixed number of reading processes. Use as a context manager."""
 
-    def __init__(self, settings: Settings, *, worker: str = "ingest.worker") -> None:
-        """`worker` is the module that a reading process runs."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pixels: int = PICTURE_PIXELS,
+        worker: str = "ingest.worker",
+    ) -> None:
+        """`pixels` is the budget of a page picture, `worker` the module a reading process runs."""
         self._settings = settings
+        self._pixels = pixels
         self._worker = worker
         self._count = settings.workers or os.cpu_count() or 1
         self._processes: list[_Process] = []
@@ -161,7 +169,7 @@ class Cage:
         for process in self._processes:
             if process.task is None:
                 return process
-        process = _start_process(self._settings, self._worker)
+        process = _start_process(self._settings, self._pixels, self._worker)
         self._processes.append(process)
         self._selector.register(process.link, selectors.EVENT_READ, process)
         return process
@@ -284,7 +292,7 @@ class Cage:
         process.process.wait()
 
 
-def _start_process(settings: Settings, worker: str) -> _Process:
+def _start_process(settings: Settings, pixels: int, worker: str) -> _Process:
     ours, theirs = socket.socketpair()
     secret_free = {k: v for k, v in os.environ.items() if not k.startswith("MMSEARCH_")}
     # -P: else a file of the current folder, `json.py` say, would be run in place of ours.
@@ -303,7 +311,7 @@ def _start_process(settings: Settings, worker: str) -> _Process:
     )
     theirs.close()
     ours.settimeout(settings.page_timeout)  # for the rest of a frame once it has begun
-    send(ours, asdict(settings) | {"api_key": ""})
+    send(ours, {"settings": asdict(settings) | dict.fromkeys(SECRETS, ""), "pixels": pixels})
     return _Process(process, ours)
 
 

@@ -8,10 +8,11 @@ off and repeated: what a killed run left is found by the next one and finished.
 from __future__ import annotations
 
 import hashlib
+import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,7 @@ from ingest.sources import Passed, Source, discover
 from mmsearch import documents, filters
 from mmsearch.encoders import Encoder, PageContent
 from mmsearch.engine import SearchEngine
+from mmsearch.errors import UnreadableFile
 from mmsearch.filters import Filter, HasVector
 from mmsearch.index import Point
 from mmsearch.types import Document, DocumentState, Location, Page, Query, Vector
@@ -28,6 +30,8 @@ from mmsearch.types import Document, DocumentState, Location, Page, Query, Vecto
 UPSERT_PAGES = 32  # pages written at once
 ENCODE_PAGES = 64  # pages encoded at once: lets the encoder sort by length
 OPTIMISE_AFTER = 5_000  # pages added by a run; smaller additions are as fast unmerged
+
+_log = logging.getLogger(__name__)
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -164,7 +168,7 @@ class _Run:
     def all(self, paths: Sequence[str | Path]) -> Report:
         """Read, then encode, then bring the index into shape."""
         started = time.monotonic()
-        with Cage(self._engine.settings) as cage:
+        with Cage(self._engine.settings, pixels=self._engine.profile.picture_pixels) as cage:
             threading.Thread(
                 target=self._find, args=(paths,), daemon=True, name="mmsearch-find"
             ).start()
@@ -304,7 +308,7 @@ class _Run:
         for name, encoder in self._engine.encoders.items():
             if encoder.kind == "sparse":
                 (vector,) = encoder.encode_pages([content])
-                if vector is not None:
+                if vector is not None and not isinstance(vector, UnreadableFile):
                     vectors[name] = vector
         point = documents.point_id(document.id, page.number)
         self._unwritten.append(Point(point, documents.page_payload(document, page), vectors))
@@ -368,24 +372,16 @@ class _Run:
         return [p.id for p in sorted(points, key=lambda point: point.payload["number"])]
 
     def _encode_pages(self, name: str, encoder: Encoder, ids: list[str]) -> None:
-        points = self._index.pages.retrieve(ids, payload=["document", "number", "text"])
-        contents = [
-            PageContent(
-                point.payload["text"],
-                self._engine.store.picture(point.payload["document"], point.payload["number"])
-                if encoder.reads == "picture"
-                else b"",
-            )
-            for point in points
-        ]
-        vectors = encoder.encode_pages(contents)
-        self._index.pages.set_vectors(
-            {
-                point.id: {name: vector}
-                for point, vector in zip(points, vectors, strict=True)
-                if vector is not None
-            }
-        )
+        contents = self._engine.contents(ids, encoder.reads)
+        vectors: dict[str, Mapping[str, Vector]] = {}
+        for point, vector in zip(
+            contents, encoder.encode_pages(list(contents.values())), strict=True
+        ):
+            if isinstance(vector, UnreadableFile):
+                _log.warning("page %s: no %s vector: %s", point, name, vector)
+            elif vector is not None:
+                vectors[point] = {name: vector}
+        self._index.pages.set_vectors(vectors)
         self._progress.vectors += len(ids)
         self._tell(self._progress)
 

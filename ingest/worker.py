@@ -26,9 +26,9 @@ def main() -> None:
     settings_frame = receive(link)
     if settings_frame is None:
         return
-    settings = Settings(**settings_frame[0])
+    settings = Settings(**settings_frame[0]["settings"])
     _limit(settings.worker_memory, parent=int(sys.argv[2]))
-    reading = _Reading(settings)
+    reading = _Reading(settings, settings_frame[0]["pixels"])
     while (request := receive(link)) is not None:
         header, _ = request
         try:
@@ -45,8 +45,9 @@ def main() -> None:
 class _Reading:
     """The file that is open just now, kept between requests for its pages."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pixels: int) -> None:
         self.settings = settings
+        self._pixels = pixels
         self._path: str | None = None
         self._stack = contextlib.ExitStack()
         self._file: Any = None
@@ -57,7 +58,8 @@ class _Reading:
         if path != self._path:
             self._path = None
             self._stack.close()
-            self._file = self._stack.enter_context(open_file(Path(path), self.settings))
+            file = open_file(Path(path), self.settings, self._pixels)
+            self._file = self._stack.enter_context(file)
             self._path = path
         return self._file
 

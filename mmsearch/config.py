@@ -15,6 +15,7 @@ from mmsearch.errors import InvalidSetting
 
 CONFIG_FILE = "mmsearch.toml"
 ENVIRONMENT_PREFIX = "MMSEARCH_"
+SECRETS = ("api_key", "encoder_key", "reranker_key")  # never logged, never given to a reader
 
 
 def _setting(default: Any, doc: str) -> Any:
@@ -33,6 +34,28 @@ class Settings:
     )
     api_key: str = _setting("", "API key of the Qdrant server; better set in the environment.")
     model_dir: str = _setting("", "Folder searched first for model weights.")
+    encoder_service: Literal["", "vllm", "tei", "ollama", "dashscope"] = _setting(
+        "", "Service that runs the profile's encoder; by default it runs here."
+    )
+    encoder_url: str = _setting("", "Address of that service.")
+    encoder_key: str = _setting("", "API key of that service; better set in the environment.")
+    reranker_service: Literal["", "vllm", "tei", "dashscope"] = _setting(
+        "", "Service that runs the profile's reranker; by default it runs here."
+    )
+    reranker_url: str = _setting("", "Address of that service.")
+    reranker_key: str = _setting("", "API key of that service; better set in the environment.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = _setting(
+        "auto", "Where models run; auto takes an accelerator where there is one."
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = _setting(
+        "auto", "Number format of the weights; auto is bfloat16 on an accelerator, else float32."
+    )
+    computation: Literal["fast", "exact"] = _setting(
+        "fast", "How pages are computed on an accelerator; exact is slower, as published."
+    )
+    compile: Literal["auto", "off"] = _setting(
+        "auto", "Whether the fast path is compiled once there are enough pages to repay it."
+    )
     ocr: Literal["auto", "rapidocr", "tesseract", "off"] = _setting(
         "auto", "OCR engine; auto takes Tesseract where it is installed and sure, else RapidOCR."
     )

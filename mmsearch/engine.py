@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from mmsearch import config, documents, filters, fusion, profiles, snippets
 from mmsearch.config import Settings
 from mmsearch.documents import DOCUMENT_SCHEMA, PAGE_FIELDS, READY, Documents
-from mmsearch.encoders import Encoder
+from mmsearch.encoders import Encoder, PageContent, Reads
 from mmsearch.errors import (
     FormatMismatch,
     InvalidQuery,
     InvalidSetting,
+    MissingModel,
     MMSearchError,
     NotFound,
     ProfileMismatch,
@@ -22,6 +24,7 @@ from mmsearch.errors import (
 from mmsearch.filters import Filter
 from mmsearch.index import FORMAT, Index, Schema, Search
 from mmsearch.page_store import PageStore
+from mmsearch.rerankers import Reranker
 from mmsearch.types import Document, Hit, Query, absolute
 
 if TYPE_CHECKING:
@@ -77,8 +80,9 @@ def open(
         _check_format(address, known)
         wanted = _check_profile(address, known, wanted)
     chosen = profiles.load(wanted)
-    encoders = {view.name: profiles.create_encoder(view, settings) for view in chosen.views}
-    info = _info(wanted, chosen, encoders)
+    encoders = {view.name: profiles.create_encoder(view, chosen, settings) for view in chosen.views}
+    reranker = profiles.create_reranker(chosen, settings)
+    info = _info(wanted, chosen, encoders, known)
     if known is not None:
         _check_models(address, known, info)
     pages = Schema(
@@ -93,7 +97,7 @@ def open(
         opened.close()
         raise
     store = settings.store or (f"{address}/store" if not remote else f"{settings.collection}-store")
-    return SearchEngine(opened, chosen, encoders, PageStore(store), settings)
+    return SearchEngine(opened, chosen, encoders, PageStore(store), settings, reranker)
 
 
 def without_password(address: str) -> str:
@@ -113,12 +117,14 @@ class SearchEngine:
         encoders: Mapping[str, Encoder],
         store: PageStore,
         settings: Settings,
+        reranker: Reranker | None = None,
     ) -> None:
         self.index = index
         self.profile = profile
         self.encoders = encoders
         self.store = store
         self.settings = settings
+        self.reranker = reranker
         self.documents = Documents(index.documents)
 
     def search(
@@ -129,6 +135,7 @@ class SearchEngine:
         limit: int = 10,
         where: Filter | None = None,
         views: Sequence[str] | None = None,
+        rerank: bool | int = True,
     ) -> list[Hit]:
         """Find the pages that match words, an image, or both.
 
@@ -138,6 +145,8 @@ class SearchEngine:
             limit: how many hits.
             where: narrows the search.
             views: only these views of the index; all by default.
+            rerank: whether the profile's reranker, where it has one, reorders the best pages, or
+                how many of them; by default as many as are wanted, and at least its own number.
 
         Returns:
             Hits, best first.
@@ -147,6 +156,9 @@ class SearchEngine:
         """
         query = self.query(text, image=image)
         found = self.candidates(query, where=where, views=views)
+        if self.reranker and rerank:
+            count = max(limit, self.reranker.candidates) if rerank is True else rerank
+            found = self.rerank(query, found, count)
         return self.hits(query, found[:limit])
 
     def query(self, text: str = "", *, image: str | Path | bytes | Image | None = None) -> Query:
@@ -177,6 +189,56 @@ class SearchEngine:
                 scores.setdefault(point, {})[label] = score
         fused = fusion.normalised_sum(ranked, weights)
         return [Candidate(point, score, scores[point]) for point, score in fused]
+
+    def rerank(
+        self, query: Query, candidates: Sequence[Candidate], count: int | None = None
+    ) -> list[Candidate]:
+        """Reorder the first `count` candidates by the profile's reranker; the others follow.
+
+        A reranked candidate's score is the reranker's; `scores["rerank"]` holds it as well. Equal
+        scores keep their order. Those that follow have lower scores, in their own order.
+
+        Args:
+            count: by default the reranker's own number.
+
+        Raises:
+            InvalidSetting: the profile has no reranker.
+        """
+        if self.reranker is None:
+            raise InvalidSetting(
+                f"profile {self.profile.name} has no reranker; "
+                "ingest with another: mmsearch ingest PATH --profile qwen3-vl-2b --index NEW"
+            )
+        head = candidates[: self.reranker.candidates if count is None else count]
+        pages = self.contents([candidate.point for candidate in head], self.reranker.reads)
+        scored = self.reranker.score(query, list(pages.values())) if pages else []
+        scores = {
+            point: score for point, score in zip(pages, scored, strict=True) if score is not None
+        }
+        best = sorted((c for c in head if c.point in scores), key=lambda c: -scores[c.point])
+        reranked = [
+            Candidate(c.point, scores[c.point], {**c.scores, "rerank": scores[c.point]})
+            for c in best
+        ]
+        # Fused scores are on another scale: what follows is brought below the last reranked one.
+        rest = [c for c in candidates if c.point not in scores]
+        floor = reranked[-1].score if reranked else 1.0
+        top = max((c.score for c in rest), default=0.0) or 1.0
+        scale = 1.0 if not reranked else floor / top
+        return reranked + [Candidate(c.point, c.score * scale, c.scores) for c in rest]
+
+    def contents(self, points: Sequence[str], reads: Reads) -> dict[str, PageContent]:
+        """What a model may look at of pages that still exist, by point, in the order given."""
+        shown = ["document", "number"] + ["text"] * (reads == "text")
+        contents: dict[str, PageContent] = {}
+        for point in self.index.pages.retrieve(points, payload=shown):
+            if reads == "text":
+                contents[point.id] = PageContent(point.payload["text"])
+                continue
+            with suppress(NotFound):  # removed since it was found
+                document, number = point.payload["document"], point.payload["number"]
+                contents[point.id] = PageContent(picture=self.store.picture(document, number))
+        return contents
 
     def hits(
         self, query: Query, candidates: Sequence[Candidate], *, snippet: bool = True
@@ -259,7 +321,7 @@ class SearchEngine:
         return {
             "index": self.index.address,
             "profile": self.profile.name,
-            "models": dict(_mapping(self.index.info.get("encoders"))),
+            "models": self.models(),
             "documents": self.documents.counts(),
             "pages": pages.count(Filter()),
             "searchable_pages": pages.count(READY),
@@ -267,6 +329,16 @@ class SearchEngine:
                 name: pages.count(Filter(must=(filters.HasVector(name),))) for name in self.encoders
             },
         }
+
+    def models(self) -> dict[str, str]:
+        """The model of each view, as recorded in the index, and the reranker's."""
+        models = {k: str(v) for k, v in _mapping(self.index.info.get("encoders")).items()}
+        if self.reranker:
+            try:
+                models["rerank"] = self.reranker.identity
+            except MMSearchError as error:
+                models["rerank"] = str(error)
+        return models
 
     def close(self) -> None:
         """Release the index; safe to call twice."""
@@ -361,12 +433,27 @@ def _open_index(
 
 
 def _info(
-    wanted: str, profile: profiles.Profile, encoders: Mapping[str, Encoder]
+    wanted: str,
+    profile: profiles.Profile,
+    encoders: Mapping[str, Encoder],
+    known: Mapping[str, Any] | None,
 ) -> dict[str, object]:
+    """What an index is made with. Of an index that exists, a model that is not on this machine is
+    taken as recorded: listing and removing need no model, and searching says what is missing.
+    """
+    recorded = _mapping(known.get("encoders")) if known else {}
+    identities = {}
+    for name, encoder in encoders.items():
+        try:
+            identities[name] = encoder.identity
+        except MissingModel:
+            if name not in recorded:
+                raise
+            identities[name] = recorded[name]
     return {
         "format": FORMAT,
         "profile": profile.name if wanted == "auto" else wanted,
-        "encoders": {name: encoder.identity for name, encoder in encoders.items()},
+        "encoders": identities,
         "tokens_per_page": profile.tokens_per_page,
     }
 

@@ -12,6 +12,8 @@ thing, the cause and the next command.
     │   └── LimitExceeded       too large, too slow or too hungry: also skip and record
     ├── MissingExtra            (also ImportError) holds the install line
     ├── MissingModel            weights are neither on disk nor allowed to be fetched
+    ├── UnusableModel           a checkpoint that is broken, of another kind, or wants to run code
+    ├── ModelUnavailable        a model server is down, busy or refuses: retry
     ├── NotFound                no such document, page or index
     ├── IndexUnusable             the index cannot be used as it is
     │   ├── ProfileMismatch     made with another profile
@@ -57,6 +59,14 @@ class MissingExtra(MMSearchError, ImportError):
 
 class MissingModel(MMSearchError):
     """Model weights are neither on disk nor allowed to be fetched."""
+
+
+class UnusableModel(MMSearchError):
+    """A checkpoint is broken, of another kind than wanted, or wants to run code of its own."""
+
+
+class ModelUnavailable(MMSearchError):
+    """A model's server is down, busy, or refuses the request."""
 
 
 class NotFound(MMSearchError):

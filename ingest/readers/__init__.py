@@ -1,7 +1,7 @@
 """From a file to its pages: the seam every reader fits, and the table of readers.
 
-To read a new kind of file, write a module with `open_file(path, settings) -> OpenFile` and add a
-line to `READERS`.
+To read a new kind of file, write a module with `open_file(path, settings, pixels) -> OpenFile` and
+add a line to `READERS`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol, Self, cast
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, UnreadableFile
 from mmsearch.images import EXTENSIONS as IMAGE_EXTENSIONS
-from mmsearch.images import looks_like_image
+from mmsearch.images import PICTURE_PIXELS, looks_like_image
 from mmsearch.types import Kind, Page
 
 _HEAD_BYTES = 4096
@@ -62,7 +62,7 @@ class Reader:
     """A line of the table.
 
     `recognises` looks at the first bytes of a file; `module` is imported when first needed and
-    has `open_file(path, settings)`.
+    has `open_file(path, settings, pixels)`.
     """
 
     kind: Kind
@@ -86,8 +86,11 @@ def is_supported(path: Path) -> bool:
     return any(path.suffix.lower() in reader.extensions for reader in READERS)
 
 
-def open_file(path: Path, settings: Settings) -> OpenFile:
+def open_file(path: Path, settings: Settings, pixels: int = PICTURE_PIXELS) -> OpenFile:
     """Open a file with the reader that its content asks for, else the one for its extension.
+
+    Args:
+        pixels: budget of a page picture; what is read for it is rendered no larger.
 
     Raises:
         NeedsPassword: it is encrypted.
@@ -95,7 +98,7 @@ def open_file(path: Path, settings: Settings) -> OpenFile:
         UnreadableFile: it is missing, empty, damaged, or of a kind that is not read.
     """
     reader = _reader_for(path, _head(path, settings.max_file_bytes))
-    return cast(OpenFile, import_module(reader.module).open_file(path, settings))
+    return cast(OpenFile, import_module(reader.module).open_file(path, settings, pixels))
 
 
 def _reader_for(path: Path, head: bytes) -> Reader:

@@ -19,9 +19,9 @@ _OCR_DPI = 200  # beyond, OCR gets slower and finds no more
 _OCR_PIXELS = 16_000_000
 
 
-def open_file(path: Path, settings: Settings) -> ImageFile:
+def open_file(path: Path, settings: Settings, pixels: int = images.PICTURE_PIXELS) -> ImageFile:
     """Open an image for reading; see `ingest.readers.open_file`."""
-    return ImageFile(path, settings)
+    return ImageFile(path, settings, pixels)
 
 
 class ImageFile:
@@ -29,9 +29,10 @@ class ImageFile:
 
     kind: Kind = "image"
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: Settings, pixels: int = images.PICTURE_PIXELS) -> None:
         self.title = path.stem
         self._settings = settings
+        self._pixels = pixels
         self._frames = images.open_frames(path, max_pixels=settings.max_pixels)
         self.page_count = len(self._frames)
 
@@ -56,7 +57,7 @@ class ImageFile:
             engine=self._settings.ocr,
             languages=self._settings.ocr_languages,
         )
-        picture, width, height = images.page_picture(image)
+        picture, width, height = images.page_picture(image, self._pixels)
         return Page(number, picture, width, height, text)
 
     def _for_ocr(self, image: Image, number: int) -> Image:

@@ -50,13 +50,19 @@ _EMPTY_TITLES = re.compile(
 )
 
 
-def open_file(path: Path, settings: Settings, *, passwords: tuple[str, ...] = ()) -> PdfFile:
+def open_file(
+    path: Path,
+    settings: Settings,
+    pixels: int = images.PICTURE_PIXELS,
+    *,
+    passwords: tuple[str, ...] = (),
+) -> PdfFile:
     """Open a PDF for reading; see `ingest.readers.open_file`.
 
     Args:
         passwords: tried in turn when the file is encrypted.
     """
-    return PdfFile(path, settings, passwords)
+    return PdfFile(path, settings, pixels, passwords)
 
 
 class PdfFile:
@@ -64,9 +70,16 @@ class PdfFile:
 
     kind: Kind = "pdf"
 
-    def __init__(self, path: Path, settings: Settings, passwords: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings,
+        pixels: int = images.PICTURE_PIXELS,
+        passwords: tuple[str, ...] = (),
+    ) -> None:
         self._path = path
         self._settings = settings
+        self._pixels = pixels
         self._document: PdfDocument | None = None
         try:
             self._document = _open_document(path, passwords)
@@ -118,7 +131,9 @@ class PdfFile:
         if not all(math.isfinite(side) and side > 0 for side in size):
             return self._poppler_page(number)
         scan = _scan_of(page)
-        width, height = images.picture_size(*_pixels(size, min(_PICTURE_DPI, scan.dpi)))
+        width, height = images.picture_size(
+            *_pixels(size, min(_PICTURE_DPI, scan.dpi)), max_pixels=self._pixels
+        )
         image = _render(page, width, height)
         if _is_blank(image):
             if not _has_content(page):
@@ -162,7 +177,7 @@ class PdfFile:
         text = PageText()
         if self._settings.ocr != "off" and not _is_blank(image):
             text = self._ocr(image)
-        return Page(number, *images.page_picture(image), text)
+        return Page(number, *images.page_picture(image, self._pixels), text)
 
 
 class Scan(NamedTuple):

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from mmsearch.errors import UnreadableFile
 from mmsearch.types import Query, Vector, VectorKind
+
+Reads = Literal["text", "picture"]
 
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """What an encoder may look at: a page's stored picture (JPEG bytes) and its text."""
+    """What a model may look at: a page's stored picture (JPEG bytes) and its text."""
 
     text: str = ""
     picture: bytes = b""
@@ -21,18 +24,25 @@ class Encoder(Protocol):
     """A model that makes the vectors of one view.
 
     `identity` names the model, its revision and everything that changes its vectors; it is kept
-    in the index, and opening the index with another one is an error.
+    in the index, and opening the index with another one is an error. Reading it may raise
+    `MissingModel`, where it depends on weights that are not on this machine.
     `reads` says what it looks at: the page's `text` or its `picture`.
     `dimension` is the length of a row in dense and multi vectors, None for sparse ones.
     """
 
-    identity: str
     kind: VectorKind
-    reads: Literal["text", "picture"]
+    reads: Reads
     dimension: int | None
 
-    def encode_pages(self, pages: Sequence[PageContent]) -> list[Vector | None]:
-        """One vector a page, in order; None for a page that holds nothing for this view."""
+    @property
+    def identity(self) -> str: ...
+
+    def encode_pages(self, pages: Sequence[PageContent]) -> Sequence[Vector | UnreadableFile | None]:
+        """One vector a page, in order; None for a page that holds nothing for this view.
+
+        A page that cannot be encoded has its error in place of a vector; its neighbours have
+        theirs.
+        """
         ...
 
     def encode_query(self, query: Query) -> Vector | None:

@@ -68,9 +68,11 @@ class Bm25Encoder:
         return _vector({term: tf * (self.k1 + 1) / (tf + norm) for term, tf in counts.items()})
 
 
-def create(_: Settings, **options: float) -> Bm25Encoder:
-    """The encoder of a profile's view; `options` are those of `Bm25Encoder`."""
-    return Bm25Encoder(**options)
+def create(
+    _: Settings, __: int = 0, *, k1: float = 1.2, b: float = 0.6, avg_len: float = 150.0
+) -> Bm25Encoder:
+    """The encoder of a profile's view; the options are those of `Bm25Encoder`."""
+    return Bm25Encoder(k1=k1, b=b, avg_len=avg_len)
 
 
 def term_id(term: str) -> int:

@@ -26,7 +26,7 @@ _LATIN = regex.compile(r"\p{Latin}")
 _REVISION = models.MINILM.files[0].sha256[:12]
 
 
-def create(settings: Settings) -> MiniLmEncoder:
+def create(settings: Settings, _: int = 0) -> MiniLmEncoder:
     """The encoder as a profile asks for it."""
     return MiniLmEncoder(model_dir=settings.model_dir)
 
