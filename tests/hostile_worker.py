@@ -59,7 +59,7 @@ def _misbehave(how: str | None) -> None:
             time.sleep(0.6)
 
 
-def open_file(path: Path, settings: Settings) -> HostileFile:
+def open_file(path: Path, settings: Settings, _: int = 0) -> HostileFile:
     """The reader."""
     return HostileFile(path)
 
