@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 AREAS = {
     "encoders": "models",
+    "rerankers": "models",
+    "qwen3_vl": "models",
+    "golden": "models",
     "test_models.py": "models",
     "ingest": "ingestion",
     "test_ocr.py": "ingestion",
@@ -35,6 +40,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("MMSEARCH_") and name not in (
             "MMSEARCH_CACHE",
             "MMSEARCH_TEST_QDRANT_URL",
+            "MMSEARCH_GOLDEN",
         ):
             monkeypatch.delenv(name)
 
@@ -59,6 +65,24 @@ def sample_engine(
         report = ingest.run([sample_dir / "corpus"], engine)
         assert not report.of("failed"), report.of("failed")
         yield engine
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Builds tiny Qwen3-VL checkpoints, each once: `tiny("embedding")`, `tiny("reranker")`."""
+    if find_spec("dashscope") is None:
+        pytest.skip("the full tokenizer is made from a data file of the dashscope package")
+    folder = tmp_path_factory.mktemp("checkpoints")
+
+    @cache
+    def build(kind: str, *, tied: bool = True, dtype: str = "float32", seed: int = 0) -> Path:
+        from tests import tiny_qwen3_vl
+
+        out = folder / f"{kind}-{'tied' if tied else 'untied'}-{dtype}-{seed}"
+        tiny_qwen3_vl.build(out, kind, "full", dtype=dtype, seed=seed, tied=tied)
+        return out
+
+    return build
 
 
 _seconds: dict[str, float] = defaultdict(float)
