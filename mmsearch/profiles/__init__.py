@@ -18,16 +18,19 @@ A profile is a TOML file. The shipped ones stand beside this file; any other pat
 from __future__ import annotations
 
 import importlib
+import platform
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from mmsearch import models
 from mmsearch.config import Settings
 from mmsearch.encoders import Encoder
-from mmsearch.errors import InvalidSetting, UnknownProfile
+from mmsearch.errors import InvalidSetting, MissingModel, UnknownProfile, UnusableModel
 from mmsearch.index import View
 from mmsearch.rerankers import Reranker
 
@@ -48,6 +51,10 @@ RERANKERS: Mapping[str, str] = {
 # Models that a service can run in place of this machine, and what it is shown of a page.
 _SERVABLE = {"qwen3-vl": "picture", "sentence": "text"}
 TOKENS_PER_PAGE = range(256, 1801)
+# What `auto` takes: the first with an accelerator and its weights, else the second.
+MAIN, FALLBACK = "qwen3-vl-2b", "lite"
+# Of NVIDIA's driver, of AMD's, and of Windows' Linux: where one is, there may be an accelerator.
+_DEVICE_FILES = ("/dev/nvidia0", "/proc/driver/nvidia", "/dev/kfd", "/dev/dxg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +105,18 @@ def full_name(name: str) -> str:
     return name if name == "auto" or name in names() else str(Path(name).expanduser().absolute())
 
 
-def load(name: str) -> Profile:
+def load(name: str, settings: Settings | None = None) -> Profile:
     """Read a profile by shipped name or by path; `auto` is the best one that runs here.
+
+    A model or adapter that is a folder may be given relative to the profile's own.
 
     Raises:
         UnknownProfile: no such profile.
         InvalidSetting: the file is no profile.
     """
-    if name == "auto":
-        name = "lite"
+    name = resolve(name, settings)
     shipped = Path(__file__).parent / f"{name}.toml"
-    path = shipped if name in names() else Path(name)
+    path = shipped if name in names() else Path(name).expanduser()
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
@@ -117,7 +125,56 @@ def load(name: str) -> Profile:
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSetting(f"profile {name}: not readable as TOML: {error}") from error
-    return _profile(path.stem, table)
+    profile = _profile(path.stem, table)
+    return profile if path == shipped else _with_folders(profile, path.absolute().parent)
+
+
+def resolve(name: str, settings: Settings | None = None) -> str:
+    """The name of the profile that `auto` stands for here; any other name as it is.
+
+    `qwen3-vl-2b` where its weights and packages and an accelerator are, else `lite`. Nothing is
+    downloaded, and torch is only imported where everything else is there.
+    """
+    if name != "auto":
+        return name
+    settings = settings or Settings()
+    ready = accelerator(settings) and has_models(MAIN, settings) and _is_torch_ready(settings)
+    return MAIN if ready else FALLBACK
+
+
+def accelerator(settings: Settings) -> str:
+    """The kind of accelerator that this machine seems to have: `cuda`, `mps` or none.
+
+    Told from device files, without importing torch, which may yet find it unusable.
+    """
+    if settings.device != "cpu":
+        if any(Path(file).exists() for file in _DEVICE_FILES):
+            return "cuda"
+        if platform.system() == "Darwin" and platform.machine() == "arm64":
+            return "mps"
+    return ""
+
+
+def has_models(name: str, settings: Settings) -> bool:
+    """Whether every model of a profile is on this machine, complete and fit to be loaded."""
+    try:
+        for need in models.needs(load(name)):
+            models.locate(need, settings.model_dir)
+    except (MissingModel, UnusableModel):
+        return False
+    return True
+
+
+def _is_torch_ready(settings: Settings) -> bool:
+    if not all(find_spec(module) for module in ("torch", "transformers")):
+        return False
+    try:
+        import torch
+    except (ImportError, OSError):  # installed, and broken
+        return False
+    if accelerator(settings) == "mps":
+        return bool(torch.backends.mps.is_available())
+    return bool(torch.cuda.is_available())
 
 
 def create_encoder(spec: ViewSpec, profile: Profile, settings: Settings) -> Encoder:
@@ -192,6 +249,24 @@ def _profile(name: str, table: Mapping[str, Any]) -> Profile:
             f"allowed are {TOKENS_PER_PAGE[0]} to {TOKENS_PER_PAGE[-1]}"
         )
     return Profile(name, tuple(views), reranker, tokens)
+
+
+def _with_folders(profile: Profile, folder: Path) -> Profile:
+    """The profile with the models that are folders below its own by their full path."""
+
+    def placed(options: Mapping[str, Any]) -> Mapping[str, Any]:
+        given = {key: options.get(key) for key in ("model", "adapter")}
+        return {**options} | {
+            key: str(folder / name)
+            for key, name in given.items()
+            if isinstance(name, str) and name and (folder / name).is_dir()
+        }
+
+    views = tuple(replace(view, options=placed(view.options)) for view in profile.views)
+    reranker = profile.reranker
+    if reranker:
+        reranker = replace(reranker, options=placed(reranker.options))
+    return replace(profile, views=views, reranker=reranker)
 
 
 def _table(profile: str, name: str, table: Mapping[str, Any]) -> Mapping[str, Any]:

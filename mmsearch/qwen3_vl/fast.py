@@ -57,19 +57,29 @@ class Fast:
     """The fast forward of one model.
 
     Args:
-        compile: whether shapes that come often are compiled, beside the work that goes on.
-        wait: compile at the first batch of a shape, and wait for it: for measuring.
+        compile: whether shapes that come often are compiled, beside the work that goes on. A CPU
+            is as fast without.
+        wait: compile at the first batch of a shape, on any device, and wait for it: for measuring.
+        backend: torch's compiler.
     """
 
-    def __init__(self, model: Model, *, compile: bool = True, wait: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        compile: bool = True,
+        wait: bool = False,
+        backend: str = "inductor",
+    ) -> None:
         network = model.network
         self.device = model.device
         self.batch_tokens = model.batch_tokens
         self._visual = network.visual
         self._text = network.language_model
         self._kernel = _image_kernel(network.visual.patch_embed.proj)
-        self._tower = _Compiled(self._run_tower, on=compile, wait=wait)
-        self._layers = _Compiled(self._run_layers, on=compile, wait=wait)
+        on = compile and (wait or model.device.type == "cuda")
+        self._tower = _Compiled(self._run_tower, backend, on=on, wait=wait)
+        self._layers = _Compiled(self._run_layers, backend, on=on, wait=wait)
         self._vision_shape = lru_cache(32)(self._make_vision_shape)
         self._turns = lru_cache(32)(self._make_turns)
 
@@ -259,6 +269,7 @@ class _Compiled:
     """A function that is compiled for a shape once that shape has come often enough."""
 
     function: Callable[..., Any]
+    backend: str
     on: bool
     wait: bool
     _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
@@ -293,7 +304,9 @@ class _Compiled:
 
         try:
             if self._compiled is None:
-                self._compiled = torch.compile(self.function, dynamic=False)
+                self._compiled = torch.compile(
+                    self.function, backend=self.backend, dynamic=False, fullgraph=True
+                )
             with torch.inference_mode():
                 self._compiled(*tensors)
             self._ready.add(shape)

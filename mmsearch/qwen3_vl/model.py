@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mmsearch import checkpoints
-from mmsearch.errors import InvalidSetting, UnusableModel
+from mmsearch.config import Settings
+from mmsearch.errors import UnusableModel
+from mmsearch.loading import device, loading, number_format
 from mmsearch.qwen3_vl import pictures
 from mmsearch.qwen3_vl.inputs import Prompt, Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
     from torch import nn
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Dtype = Literal["auto", "float32", "bfloat16"]
 _TEXT, _IMAGE, _VIDEO = 0, 1, 2  # the library's names for kinds of token
 
 
@@ -86,20 +82,13 @@ def width(folder: Path) -> int:
     return found
 
 
-def load(
-    folder: Path,
-    *,
-    reranker: bool = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    adapter: str = "",
-) -> Model:
+def load(folder: Path, settings: Settings, *, reranker: bool = False, adapter: str = "") -> Model:
     """Load a checkpoint that `checkpoints.find` has found and checked.
 
     Args:
         folder: the checkpoint's.
+        settings: `device` and `dtype` count.
         reranker: whether its head is wanted.
-        dtype: auto is bfloat16 on an accelerator, else float32. Never float16: it overflows.
         adapter: folder of a LoRA adapter, which is merged into the weights.
 
     Raises:
@@ -112,57 +101,40 @@ def load(
     import transformers
 
     width(folder)
-    place = _device(device)
-    number = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(dtype) or (
-        torch.float32 if place.type == "cpu" else torch.bfloat16
-    )
+    place = device(settings)
     tokenizer = Tokenizer(folder)
     kind: Any = (
         transformers.Qwen3VLForConditionalGeneration if reranker else transformers.Qwen3VLModel
     )
-    with _quiet():
-        try:
-            loaded, report = kind.from_pretrained(
-                folder,
-                dtype=number,
-                attn_implementation="sdpa",
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            cause = " ".join(str(error).split())[:300]
-            raise UnusableModel(f"{folder}: cannot be loaded: {cause}") from error
-    if absent := sorted(report["missing_keys"]):
-        # The library would fill them with random numbers.
-        raise UnusableModel(
-            f"{folder}: {len(absent)} weights are missing ({absent[0]}, ...); fetch the model again"
+    with loading(str(folder)):
+        loaded, report = kind.from_pretrained(
+            folder,
+            dtype=number_format(settings, place),
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
         )
+        if absent := sorted(report["missing_keys"]):
+            # The library would fill them with random numbers.
+            raise UnusableModel(
+                f"model {folder}: {len(absent)} weights are missing ({absent[0]}, ...); "
+                "copy it again"
+            )
     if adapter:
-        loaded = _merged(loaded, Path(adapter).expanduser())
+        loaded = _merged(loaded, checkpoints.locate(adapter))
     loaded = loaded.to(place).eval().requires_grad_(False)
     judge = None
     if reranker:
         head = loaded.get_output_embeddings().weight
         judge = head[tokenizer.yes].float() - head[tokenizer.no].float()
     network = loaded.model if reranker else loaded
-    return Model(network, tokenizer, place, judge, threading.Lock())
-
-
-def _device(name: Device) -> torch.device:
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next((kind for kind, found in there.items() if found), "cpu"))
-    if not there.get(name, True):
-        raise InvalidSetting(f"setting device={name!r}: torch finds no such device; set it to auto")
-    return torch.device(name)
+    return Model(network, tokenizer, torch.device(place), judge, threading.Lock())
 
 
 def _batch(
-    prompts: Sequence[Prompt], tokenizer: Tokenizer, device: torch.device
+    prompts: Sequence[Prompt], tokenizer: Tokenizer, place: torch.device
 ) -> dict[str, torch.Tensor]:
     """The library's arguments: padded on the right, where a causal model does not see it."""
     import torch
@@ -190,7 +162,7 @@ def _batch(
             ]
             batch["pixel_values" + suffix] = torch.cat(rows)
             batch[f"{name}_grid_thw"] = torch.tensor([item.grid for item in chosen])
-    return {name: value.to(device) for name, value in batch.items()}
+    return {name: value.to(place) for name, value in batch.items()}
 
 
 def _merged(loaded: Any, folder: Path) -> Any:
@@ -204,41 +176,17 @@ def _merged(loaded: Any, folder: Path) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
 
-    checkpoints.check(folder)
     wanted = set(load_file(folder / "adapter_model.safetensors"))
     shell: Any = loaded
     if not hasattr(loaded, "lm_head") and any(".model.model." in name for name in wanted):
         # Trained on the network within a wrapper, as the published class for embeddings is one.
         shell = torch.nn.Module()
         shell.model, shell.config = loaded, loaded.config
-    try:
-        with _quiet():
-            adapted = PeftModel.from_pretrained(shell, str(folder))
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        cause = " ".join(str(error).split())[:300]
-        raise UnusableModel(f"adapter {folder}: cannot be loaded: {cause}") from error
+    with loading(f"adapter {folder}"):
+        adapted = PeftModel.from_pretrained(shell, str(folder))
     if unused := sorted(wanted - set(get_peft_model_state_dict(adapted))):
         raise UnusableModel(
             f"adapter {folder}: the model has no place for {unused[0]}; it was made for another"
         )
     merged: nn.Module = adapted.merge_and_unload()
     return merged if merged is loaded or shell is loaded else loaded
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library's progress bars and reports off the terminal."""
-    import transformers
-
-    library: Any = transformers.utils.logging
-    level = library.get_verbosity()
-    bars = library.is_progress_bar_enabled()
-    library.set_verbosity_error()
-    library.disable_progress_bar()
-    logging.getLogger("peft").setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        library.set_verbosity(level)
-        if bars:
-            library.enable_progress_bar()

@@ -177,11 +177,7 @@ class Qwen3VLReranker:
     @cached_property
     def _model(self) -> model.Model:
         return model.load(
-            self.checkpoint.path,
-            reranker=True,
-            device=self._settings.device,
-            dtype=self._settings.dtype,
-            adapter=self._adapter,
+            self.checkpoint.path, self._settings, reranker=True, adapter=self._adapter
         )
 
     @cached_property
