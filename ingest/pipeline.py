@@ -1,8 +1,9 @@
 """Files in, searchable pages out: read, store, index, make visible, then add the vectors.
 
-A document is searchable by its words as soon as all its pages are read; vectors of dense views
-follow when the readers are done, since on a CPU both want the same cores. Every step can be cut
-off and repeated: what a killed run left is found by the next one and finished.
+A document is searchable by its words as soon as all its pages are read. Vectors of dense views
+follow: when the readers are done, since on a CPU both want the same cores, or meanwhile where a GPU
+or a server makes them. Every step can be cut off and repeated: what a killed run left is found by
+the next one and finished.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -29,11 +31,13 @@ from mmsearch.types import Document, DocumentState, Location, Page, Query, Vecto
 
 UPSERT_PAGES = 32  # pages written at once
 ENCODE_PAGES = 64  # pages encoded at once: lets the encoder sort by length
+ENCODE_PAGES_ELSEWHERE = 256  # on a GPU or a server, which must not wait between batches
 OPTIMISE_AFTER = 5_000  # pages added by a run; smaller additions are as fast unmerged
 
 _log = logging.getLogger(__name__)
 
 Status = Literal["done", "skipped", "failed"]
+_Vectors = dict[str, Vector]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,12 @@ class _Run:
         self._reading: dict[str, _Reading] = {}
         self._readable: list[_Reading] = []  # read and visible, vectors still to come
         self._unwritten: list[Point] = []
+        self._dense = {n: e for n, e in engine.encoders.items() if e.kind != "sparse"}
+        elsewhere = bool(self._dense) and all(e.leaves_cpu for e in self._dense.values())
+        self._elsewhere = ThreadPoolExecutor(1) if elsewhere else None
+        self._at_once = ENCODE_PAGES_ELSEWHERE if elsewhere else ENCODE_PAGES
+        self._encoding: Iterator[Future[_Vectors]] | None = None  # of one group of documents
+        self._awaited: Future[_Vectors] | None = None
         # Two runs at once on one file, one of them killed, can leave a finished document with
         # pages that nobody sees: such a document is gone through again.
         not_visible = self._index.pages.scroll(filters.equals("ready", 0), payload=["document"])
@@ -168,23 +178,33 @@ class _Run:
     def all(self, paths: Sequence[str | Path]) -> Report:
         """Read, then encode, then bring the index into shape."""
         started = time.monotonic()
-        with Cage(self._engine.settings, pixels=self._engine.profile.picture_pixels) as cage:
-            threading.Thread(
-                target=self._find, args=(paths,), daemon=True, name="mmsearch-find"
-            ).start()
-            for event in cage.read(self._next_job):
-                self._handle(event)
-                self._tell(self._progress)
-        self._report.seconds_reading = time.monotonic() - started
-        started = time.monotonic()
-        self._encode()
-        self._report.seconds_encoding = time.monotonic() - started
+        try:
+            self._read_all(paths)
+            self._report.seconds_reading = time.monotonic() - started
+            started = time.monotonic()
+            self._progress.phase = "encoding"
+            self._encode(wait=True)
+            self._report.seconds_encoding = time.monotonic() - started
+        finally:
+            if self._elsewhere:
+                self._elsewhere.shutdown(wait=False, cancel_futures=True)
         if self._progress.pages >= OPTIMISE_AFTER:
             self._progress.phase = "optimising"
             self._tell(self._progress)
             self._index.optimize()
         self._index.flush()
         return self._report
+
+    def _read_all(self, paths: Sequence[str | Path]) -> None:
+        with Cage(self._engine.settings, pixels=self._engine.profile.picture_pixels) as cage:
+            threading.Thread(
+                target=self._find, args=(paths,), daemon=True, name="mmsearch-find"
+            ).start()
+            for event in cage.read(self._next_job):
+                self._handle(event)
+                if self._elsewhere:
+                    self._encode(wait=False)
+                self._tell(self._progress)
 
     def _trusted_places(self) -> dict[str, tuple[Location, Document] | None]:
         """Where finished documents are; None for a path that has to be looked at again.
@@ -354,36 +374,59 @@ class _Run:
 
     # Encoding: dense vectors of what is visible already.
 
-    def _encode(self) -> None:
-        self._progress.phase = "encoding"
-        encoders = {n: e for n, e in self._engine.encoders.items() if e.kind != "sparse"}
-        for group in _groups(self._readable):
-            for name, encoder in encoders.items():
-                missing = [point for reading in group for point in self._missing(reading, name)]
-                for start in range(0, len(missing), ENCODE_PAGES):
-                    self._encode_pages(name, encoder, missing[start : start + ENCODE_PAGES])
-            for reading in group:
-                self._done(reading)
+    def _encode(self, *, wait: bool) -> None:
+        """Go on encoding: to the end, or as far as is possible without waiting.
+
+        Only the model runs in another thread; the index is written by this one.
+        """
+        while True:
+            if self._encoding is None:
+                group = self._next_group(whole=not wait)
+                if not group:
+                    return
+                self._encoding = self._encode_group(group)
+            elif self._awaited and not wait and not self._awaited.done():
+                return
+            self._awaited = next(self._encoding, None)
+            if self._awaited is None:
+                self._encoding = None
+
+    def _next_group(self, *, whole: bool) -> list[_Reading]:
+        """The next documents, as many as fill a batch; where `whole` is set, none until they do."""
+        group: list[_Reading] = []
+        pages = 0
+        while pages < self._at_once and len(group) < len(self._readable):
+            group.append(self._readable[len(group)])
+            pages += group[-1].pages
+        if whole and pages < self._at_once:
+            return []
+        del self._readable[: len(group)]
+        return group
+
+    def _encode_group(self, group: Sequence[_Reading]) -> Iterator[Future[_Vectors]]:
+        """Encode some documents; yields what has to be waited for before it can go on."""
+        for name, encoder in self._dense.items():
+            missing = [point for reading in group for point in self._missing(reading, name)]
+            for start in range(0, len(missing), self._at_once):
+                ids = missing[start : start + self._at_once]
+                contents = self._engine.contents(ids, encoder.reads)
+                if self._elsewhere:
+                    made = self._elsewhere.submit(_encoded, encoder, contents)
+                    yield made
+                    vectors = made.result()
+                else:
+                    vectors = _encoded(encoder, contents)
+                self._index.pages.set_vectors({id_: {name: v} for id_, v in vectors.items()})
+                self._progress.vectors += len(ids)
+                self._tell(self._progress)
+        for reading in group:
+            self._done(reading)
 
     def _missing(self, reading: _Reading, view: str) -> list[str]:
         """The points of a document without a vector in `view`, in page order."""
         where = documents.of_document(reading.document.id) & Filter(must_not=(HasVector(view),))
         points = self._index.pages.scroll(where, payload=["number"])
         return [p.id for p in sorted(points, key=lambda point: point.payload["number"])]
-
-    def _encode_pages(self, name: str, encoder: Encoder, ids: list[str]) -> None:
-        contents = self._engine.contents(ids, encoder.reads)
-        vectors: dict[str, Mapping[str, Vector]] = {}
-        for point, vector in zip(
-            contents, encoder.encode_pages(list(contents.values())), strict=True
-        ):
-            if isinstance(vector, UnreadableFile):
-                _log.warning("page %s: no %s vector: %s", point, name, vector)
-            elif vector is not None:
-                vectors[point] = {name: vector}
-        self._index.pages.set_vectors(vectors)
-        self._progress.vectors += len(ids)
-        self._tell(self._progress)
 
     def _done(self, reading: _Reading) -> None:
         shown = reading.document
@@ -456,18 +499,16 @@ class _Run:
         self._tell(self._progress)
 
 
-def _groups(readings: Sequence[_Reading]) -> Iterator[list[_Reading]]:
-    """Documents in order, as many at a time as fill a batch of the encoder."""
-    group: list[_Reading] = []
-    pages = 0
-    for reading in readings:
-        group.append(reading)
-        pages += reading.pages
-        if pages >= ENCODE_PAGES:
-            yield group
-            group, pages = [], 0
-    if group:
-        yield group
+def _encoded(encoder: Encoder, contents: Mapping[str, PageContent]) -> _Vectors:
+    """The vector of each page that has one, by point."""
+    found = encoder.encode_pages(list(contents.values()))
+    vectors: _Vectors = {}
+    for point, vector in zip(contents, found, strict=True):
+        if isinstance(vector, UnreadableFile):
+            _log.warning("page %s stays without a vector: %s", point, vector)
+        elif vector is not None:
+            vectors[point] = vector
+    return vectors
 
 
 def _first_other(document: Document, source: Source) -> str:

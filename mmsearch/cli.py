@@ -31,6 +31,13 @@ app.add_typer(models, name="models")
 _debug = False
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
+RerankOption = Annotated[
+    bool, typer.Option(help="Have the profile's reranker reorder the best pages.")
+]
+CandidatesOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=1000, help="How many pages are reranked.", show_default=False),
+]
 IndexOption = Annotated[
     str | None,
     typer.Option("--index", help="Index folder or URL of a Qdrant server.", show_default=False),
@@ -117,12 +124,16 @@ def search(
         Path | None, typer.Option(help="A screenshot or photo.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many hits.")] = 10,
+    rerank: RerankOption = True,
+    candidates: CandidatesOption = None,
     index: IndexOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find pages by words, by an image, or by both."""
     with _open(index) as engine:
-        hits = engine.search(" ".join(text or ()), image=image, limit=limit)
+        hits = engine.search(
+            " ".join(text or ()), image=image, limit=limit, rerank=rerank and (candidates or True)
+        )
         empty = not hits and not engine.status()["searchable_pages"]
     if as_json:
         for hit in hits:
@@ -157,6 +168,8 @@ def evaluate(
     views: Annotated[
         str | None, typer.Option(help="Only these views, joined by a comma.", show_default=False)
     ] = None,
+    rerank: RerankOption = True,
+    candidates: CandidatesOption = None,
     index: IndexOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -169,6 +182,7 @@ def evaluate(
         figures = evaluate_(
             engine, queries, qrels, limit=limit, level=level, average=average, scope=scope,
             views=views.split(",") if views else None, run=run,
+            rerank=rerank and (candidates or True),
         )  # fmt: skip
     if as_json:
         _print_json(figures)

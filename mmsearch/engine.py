@@ -146,7 +146,7 @@ class SearchEngine:
             where: narrows the search.
             views: only these views of the index; all by default.
             rerank: whether the profile's reranker, where it has one, reorders the best pages, or
-                how many of them; by default as many as are wanted, and at least its own number.
+                how many of them; by default its own number, 20 pictures or 50 texts.
 
         Returns:
             Hits, best first.
@@ -157,8 +157,7 @@ class SearchEngine:
         query = self.query(text, image=image)
         found = self.candidates(query, where=where, views=views)
         if self.reranker and rerank:
-            count = max(limit, self.reranker.candidates) if rerank is True else rerank
-            found = self.rerank(query, found, count)
+            found = self.rerank(query, found, None if rerank is True else rerank)
         return self.hits(query, found[:limit])
 
     def query(self, text: str = "", *, image: str | Path | bytes | Image | None = None) -> Query:

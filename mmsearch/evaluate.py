@@ -53,6 +53,7 @@ def evaluate(
     scope: str | None = None,
     views: Sequence[str] | None = None,
     run: Path | None = None,
+    rerank: bool | int = True,
 ) -> dict[str, Any]:
     """Run every judged query and score the answers.
 
@@ -66,6 +67,7 @@ def evaluate(
         scope: only queries of this scope.
         views: only these views of the index.
         run: where the run is written, as query id, page id lines, best first.
+        rerank: whether the profile's reranker reorders the best pages, or how many of them.
 
     Returns:
         The number of queries, each of `MEASURES`, and milliseconds a query.
@@ -82,7 +84,7 @@ def evaluate(
     answers: Run = {}
     started = time.monotonic()
     for query in asked:
-        hits = _search(engine, query, limit, views)
+        hits = _search(engine, query, limit, views, rerank)
         answers[query.id] = list(dict.fromkeys(names.of(hit) for hit in hits))
     spent = time.monotonic() - started
     if run is not None:
@@ -181,12 +183,18 @@ def _find(documents: Sequence[Document], path: str) -> Document | None:
 
 
 def _search(
-    engine: SearchEngine, query: JudgedQuery, limit: int, views: Sequence[str] | None
+    engine: SearchEngine,
+    query: JudgedQuery,
+    limit: int,
+    views: Sequence[str] | None,
+    rerank: bool | int,
 ) -> list[Hit]:
     try:
         asked = engine.query(query.text, image=query.image)
-        found = engine.candidates(asked, views=views)[:limit]
-        return engine.hits(asked, found, snippet=False)
+        found = engine.candidates(asked, views=views)
+        if engine.reranker and rerank:
+            found = engine.rerank(asked, found, None if rerank is True else rerank)
+        return engine.hits(asked, found[:limit], snippet=False)
     except InvalidQuery as error:  # anything else would pass for a bad result
         logger.warning("query %s: %s", query.id, error)
         return []

@@ -28,6 +28,8 @@ class Encoder(Protocol):
     `MissingModel`, where it depends on weights that are not on this machine.
     `reads` says what it looks at: the page's `text` or its `picture`.
     `dimension` is the length of a row in dense and multi vectors, None for sparse ones.
+    `leaves_cpu` says that pages are encoded elsewhere, on a GPU or a server, so that files can be
+    read meanwhile; reading it may load the model.
     """
 
     kind: VectorKind
@@ -36,6 +38,9 @@ class Encoder(Protocol):
 
     @property
     def identity(self) -> str: ...
+
+    @property
+    def leaves_cpu(self) -> bool: ...
 
     def encode_pages(
         self, pages: Sequence[PageContent]

@@ -39,6 +39,7 @@ class Bm25Encoder:
     kind: VectorKind = "sparse"
     reads: Literal["text", "picture"] = "text"
     dimension: int | None = None
+    leaves_cpu = False
 
     def __init__(self, *, k1: float = 1.2, b: float = 0.6, avg_len: float = 150.0) -> None:
         self.k1 = k1

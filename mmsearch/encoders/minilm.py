@@ -50,6 +50,7 @@ class MiniLmEncoder:
     kind: VectorKind = "multi"
     reads: Literal["text", "picture"] = "text"
     dimension: int | None = minilm_graph.WIDTH
+    leaves_cpu = False
 
     def __init__(self, *, model_dir: str = "", threads: int = 0) -> None:
         self._model_dir = model_dir

@@ -133,6 +133,12 @@ class Qwen3VLEncoder:
         ]
         return "/".join([name, str(self._dimension), *told])
 
+    @property
+    def leaves_cpu(self) -> bool:
+        """Whether the model runs on an accelerator; loads it."""
+        with self._loading:
+            return bool(self._model.device.type != "cpu")
+
     def encode_pages(self, pages: Sequence[PageContent]) -> list[Vector | UnreadableFile | None]:
         """One vector a page of its picture, in order; the error of one that cannot be read."""
         if self._settings.computation == "exact":
@@ -164,13 +170,13 @@ class Qwen3VLEncoder:
         if query.image is not None:
             given = Input([query.text], [query.image], instruction=self._query_instruction)
             return self._query(given)
-        if query.text not in self._queries:
-            self._queries[query.text] = self._query(
-                Input([query.text], instruction=self._query_instruction)
-            )
-            while len(self._queries) > _KEPT_QUERIES:
-                self._queries.pop(next(iter(self._queries)), None)
-        return self._queries[query.text]
+        vector = self._queries.get(query.text)
+        if vector is None:
+            vector = self._query(Input([query.text], instruction=self._query_instruction))
+            self._queries[query.text] = vector
+            for oldest in [*self._queries][:-_KEPT_QUERIES]:
+                self._queries.pop(oldest, None)
+        return vector
 
     def encode(self, inputs: Iterable[Input]) -> list[Float32 | UnreadableFile]:
         """The vector of each input, in order; in place of one that cannot be read, its error.

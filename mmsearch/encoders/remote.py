@@ -122,6 +122,7 @@ class RemoteEncoder:
     """
 
     kind: VectorKind = "dense"
+    leaves_cpu = True
 
     def __init__(
         self,

@@ -146,6 +146,11 @@ class SentenceEncoder:
             parts.append(self._instruction)
         return "/".join(parts)
 
+    @property
+    def leaves_cpu(self) -> bool:
+        """Whether the model runs on an accelerator; loads it."""
+        return bool(self._loaded.model.device.type != "cpu")
+
     def encode_pages(self, pages: Sequence[PageContent]) -> list[Vector | LimitExceeded | None]:
         """One array of vectors a page, in order; None for a page without text.
 

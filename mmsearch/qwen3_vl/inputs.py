@@ -262,7 +262,8 @@ def _content(given: Input, media: Sequence[Media]) -> tuple[str, str]:
     places = "".join(
         prompts.video(item.seconds) if item.seconds else prompts.IMAGE for item in media
     )
-    return places, "".join(prompts.escaped(text) for text in given.texts)
+    # Joined first: two harmless halves could make a token of the model's own.
+    return places, prompts.escaped("".join(given.texts))
 
 
 def _pads(media: Media) -> list[int]:

@@ -176,7 +176,8 @@ def _merged(loaded: Any, folder: Path) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
 
-    wanted = set(load_file(folder / "adapter_model.safetensors"))
+    with loading(f"adapter {folder}"):
+        wanted = set(load_file(folder / "adapter_model.safetensors"))
     shell: Any = loaded
     if not hasattr(loaded, "lm_head") and any(".model.model." in name for name in wanted):
         # Trained on the network within a wrapper, as the published class for embeddings is one.

@@ -80,7 +80,7 @@ def size(width: int, height: int, tokens: int) -> tuple[int, int]:
             min_pixels=MIN_TOKENS * PIXELS_PER_TOKEN,
             max_pixels=max(tokens, MIN_TOKENS) * PIXELS_PER_TOKEN,
         )
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         raise UnreadableFile(
             f"image of {width} x {height} pixels: a side is more than 200 times the other; crop it"
         ) from None
@@ -97,9 +97,13 @@ def opened(picture: Picture) -> Image.Image:
     Raises:
         UnreadableFile: it is no image, or damaged.
     """
-    if isinstance(picture, Image.Image):
-        return picture if picture.mode == "RGB" else _on_white(picture)
-    return open_image(picture)
+    if not isinstance(picture, Image.Image):
+        return open_image(picture)
+    try:
+        picture.load()  # Pillow opens a file and decodes it later
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableFile(f"image: damaged ({error}); give a whole one") from error
+    return picture if picture.mode == "RGB" else _on_white(picture)
 
 
 def image(picture: Picture, tokens: int = MAX_TOKENS) -> Media:
@@ -209,6 +213,10 @@ def _sampled(
         raise UnreadableFile("video: has no frame; give at least one")
     taken = list(pictures)
     times = list(seconds) if seconds is not None else []
+    if times and len(times) != len(taken):
+        raise UnreadableFile(
+            f"video: {len(taken)} frames and {len(times)} times; give a time for each frame"
+        )
     if len(taken) > FRAMES:
         chosen = np.linspace(0, len(taken) - 1, FRAMES, dtype=int).tolist()
         taken = [taken[number] for number in chosen]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from mmsearch.errors import LimitExceeded, UnreadableFile
 from mmsearch.images import open_image
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PROMPTS = 64  # whose pixels are in memory at once
 _DECODERS = 8
 _BATCHES_AHEAD = 3  # decoded while one is computed
+_ON_ITS_SIDE = 5  # EXIF orientations from here on swap width and height
 
 
 class _Shape(NamedTuple):
@@ -168,7 +169,8 @@ def _shape(jpeg: bytes, tokens: int) -> _Shape:
     """The size of a picture, by its header alone, and the one that the model sees."""
     try:
         with Image.open(io.BytesIO(jpeg), formats=("JPEG", "PNG", "WEBP")) as image:
-            given = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= _ON_ITS_SIDE
+            given = image.size[::-1] if turned else image.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnreadableFile(f"page picture: damaged ({error}); ingest its file again") from error
     return _Shape(given, pictures.size(*given, tokens))

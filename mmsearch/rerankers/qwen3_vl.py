@@ -116,6 +116,8 @@ class Qwen3VLReranker:
         if self.reads == "picture" and self._settings.computation == "fast":
             found = self._fast_scores(asked, [page.picture for page in pages])
         else:
+            for picture in asked.images:
+                _readable(picture)
             found = self.scores(asked, [self._document(page) for page in pages])
         return [None if isinstance(score, UnreadableFile) else score for score in found]
 
@@ -189,6 +191,14 @@ class Qwen3VLReranker:
     @cached_property
     def _fast(self) -> Fast:
         return Fast(self._model, compile=self._settings.compile == "auto")
+
+
+def _readable(picture: pictures.Picture) -> None:
+    """A query's own image is no fault of the pages; raises `InvalidQuery`."""
+    try:
+        pictures.size(*pictures.opened(picture).size, pictures.MAX_TOKENS)
+    except UnreadableFile as error:
+        raise InvalidQuery(f"query: {error}") from error
 
 
 def _pixels(media: pictures.Media) -> torch.Tensor:

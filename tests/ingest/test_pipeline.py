@@ -15,6 +15,7 @@ from ingest import FileResult, Progress, pipeline
 from ingest.sources import Source, discover
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
+from mmsearch.errors import ModelUnavailable
 from mmsearch.filters import Filter, equals
 from mmsearch.types import DocumentState
 from tests import builders
@@ -206,16 +207,54 @@ def test_a_twin_that_is_found_after_its_document_was_read_is_kept(
     source = Source(late, "b.pdf", status.st_size, round(status.st_mtime, 3))
     encode = run._encode
 
-    def found_late() -> None:
+    def found_late(*, wait: bool) -> None:
         (reading,) = run._readable
         assert run._consider(source, reading.document.id) is None
-        encode()
+        encode(wait=wait)
 
     run._encode = found_late  # type: ignore[method-assign]
     run.all([folder / "a.pdf"])
     assert places(words_only) == [["a.pdf", "b.pdf"]]
     (point,) = words_only.index.pages.scroll(Filter())
     assert str(late) in point.payload["paths"]
+
+
+def test_files_are_read_while_a_model_that_leaves_the_cpu_encodes(
+    engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        builders.write_text_pdf(folder / f"{number}.pdf", [f"heron {number}", f"otter {number}"])
+    monkeypatch.setattr(engine.encoders["text"], "leaves_cpu", True, raising=False)
+    monkeypatch.setattr(pipeline, "ENCODE_PAGES_ELSEWHERE", 4)
+    meanwhile: set[int] = set()
+
+    def watch(progress: Progress) -> None:
+        if progress.phase == "reading":
+            meanwhile.add(progress.vectors)
+
+    report = ingest.run([folder], engine, progress=watch)
+    assert set(statuses(report).values()) == {"done"}
+    assert max(meanwhile) > 0
+    assert engine.status()["vectors"] == {"text": 24, "lexical": 24}
+    assert all(d.state is DocumentState.DONE for d in engine.documents.all())
+
+
+def test_a_model_that_fails_elsewhere_ends_the_run(
+    engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["a heron"])
+    text = engine.encoders["text"]
+    monkeypatch.setattr(text, "leaves_cpu", True, raising=False)
+
+    def fail(pages: object) -> None:
+        raise ModelUnavailable("the server is gone")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(text, "encode_pages", fail)
+        with pytest.raises(ModelUnavailable, match="gone"):
+            ingest.run([folder], engine)
+    assert statuses(ingest.run([folder], engine)) == {"a.pdf": "done"}
+    assert engine.status()["vectors"]["text"] == 1
 
 
 def test_a_run_that_ends_before_the_old_version_is_forgotten_is_mended(
