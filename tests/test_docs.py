@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +56,7 @@ def test_every_option_is_documented() -> None:
 def test_the_python_example_of_the_readme_runs(
     tmp_path: Path, sample_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (tmp_path / "scans").symlink_to(sample_dir / "corpus" / "reports")
     (tmp_path / "screenshot.png").symlink_to(sample_dir / "screenshots" / "report-page-4.jpg")
     monkeypatch.chdir(tmp_path)
@@ -66,6 +69,19 @@ def test_the_python_example_of_the_readme_runs(
     )
     assert done.returncode == 0, done.stderr
     assert "Annual Report 2025, page 4" in done.stdout
+
+
+def test_the_example_of_the_readme_for_qwen_runs(
+    tmp_path: Path, tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "Qwen3-VL-Embedding-2B").symlink_to(tiny("embedding"))
+    shutil.copy(ROOT / "tests" / "golden" / "images" / "page.png", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MMSEARCH_MODEL_DIR", str(tmp_path))
+    names: dict[str, Any] = {}
+    exec(example.replace("dimension=1024", "dimension=64"), names)  # what the tiny model has
+    assert names["page"].shape == names["both"].shape == (64,)
 
 
 def test_the_commands_of_the_readme_exist() -> None:

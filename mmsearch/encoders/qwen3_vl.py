@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from mmsearch import checkpoints
+from mmsearch import checkpoints, config
 from mmsearch.config import Settings
 from mmsearch.encoders import PageContent, Reads
 from mmsearch.errors import InvalidQuery, InvalidSetting, UnreadableFile
@@ -93,7 +93,7 @@ class Qwen3VLEncoder:
         self._query_instruction = query_instruction
         self._page_instruction = page_instruction
         self._adapter = adapter
-        self._settings = settings or Settings()
+        self._settings = settings or config.load()
         self._loading = threading.Lock()
         self._queries: dict[str, Float32] = {}
 

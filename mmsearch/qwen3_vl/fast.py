@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from mmsearch.qwen3_vl.model import Model
@@ -82,6 +83,7 @@ class Fast:
         self._layers = _Compiled(self._run_layers, backend, on=on, wait=wait)
         self._vision_shape = lru_cache(32)(self._make_vision_shape)
         self._turns = lru_cache(32)(self._make_turns)
+        self._numbers = lru_cache(64)(self._make_numbers)
 
     def see(self, pictures: torch.Tensor) -> Seen:
         """Run pictures of one size through the vision tower.
@@ -111,7 +113,7 @@ class Fast:
         n = max(len(segment.rows) for segment in segments if isinstance(segment, Seen))
         with torch.inference_mode():
             x, deep, length, turns, _ = self._laid_out(segments, n, prefix, pad=not prefix)
-            last = torch.tensor([length - 1], device=self.device)
+            last = self._numbers((length - 1,))
             past = [
                 (keys.expand(n, -1, -1, -1), values.expand(n, -1, -1, -1))
                 for keys, values in (prefix.past if prefix else [])
@@ -128,7 +130,7 @@ class Fast:
 
         with torch.inference_mode():
             x, deep, length, turns, end = self._laid_out(segments, 1, None, pad=False)
-            last = torch.tensor([length - 1], device=self.device)
+            last = self._numbers((length - 1,))
             kept: Past = []
             self._run_layers(x, last, *turns, *deep, keep=kept)
         return Prefix(kept, end)
@@ -153,7 +155,7 @@ class Fast:
             if isinstance(segment, Seen):
                 parts.append(segment.rows.expand(n, -1, -1))
             else:
-                ids = torch.tensor([list(segment)], device=self.device)
+                ids = self._numbers(tuple(segment))
                 parts.append(self._text.embed_tokens(ids).expand(n, -1, -1))
         x = functional.pad(torch.cat(parts, 1), (0, 0, 0, padding))
         starts = list(accumulate(lengths, initial=0))
@@ -210,6 +212,12 @@ class Fast:
             if number < len(deep):
                 x = x + deep[number]
         return (self._text.norm(x)[:, -1],)
+
+    def _make_numbers(self, numbers: tuple[int, ...]) -> torch.Tensor:
+        """On the device. Kept, since bringing them there waits for all that it still computes."""
+        import torch
+
+        return torch.tensor(numbers, device=self.device)
 
     def _make_vision_shape(self, grid: tuple[int, int]) -> tuple[torch.Tensor, ...]:
         """The learned places of a grid's patches, and the rotations of its attention."""
@@ -273,18 +281,13 @@ class _Compiled:
     on: bool
     wait: bool
     _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
-    _ready: set[tuple[int, ...]] = field(default_factory=set)
+    _ready: dict[tuple[int, ...], Callable[..., Any]] = field(default_factory=dict)
     _at_work: threading.Lock = field(default_factory=threading.Lock)
-    _compiled: Any = None
 
     def __call__(self, shape: tuple[int, ...], *tensors: torch.Tensor) -> Any:
-        if shape in self._ready:
-            return self._compiled(*tensors)
-        if self.on and self._due(shape):
+        if shape not in self._ready and self.on and self._due(shape):
             self._start(shape, tensors)
-            if shape in self._ready:
-                return self._compiled(*tensors)
-        return self.function(*tensors)
+        return self._ready.get(shape, self.function)(*tensors)
 
     def _due(self, shape: tuple[int, ...]) -> bool:
         self._seen[shape] = self._seen.get(shape, 0) + shape[0]
@@ -303,19 +306,26 @@ class _Compiled:
         import torch
 
         try:
-            if self._compiled is None:
-                self._compiled = torch.compile(
-                    self.function, backend=self.backend, dynamic=False, fullgraph=True
-                )
+            compiled = torch.compile(
+                _copied(self.function), backend=self.backend, dynamic=False, fullgraph=True
+            )
             with torch.inference_mode():
-                self._compiled(*tensors)
-            self._ready.add(shape)
+                compiled(*tensors)
+            self._ready[shape] = compiled
         except Exception as error:  # a compiler, a driver, a full disk: it works without
             self.on = False
             cause = " ".join(str(error).split())[:200]
             _log.warning("the model runs uncompiled, which is slower: %s", cause)
         finally:
             self._at_work.release()
+
+
+def _copied(method: Any) -> Any:
+    """The method with code of its own: the compiler refuses a ninth variant of the same code."""
+    of = method.__func__
+    copy = FunctionType(of.__code__.replace(), of.__globals__, of.__name__, of.__defaults__)
+    copy.__kwdefaults__ = of.__kwdefaults__
+    return MethodType(copy, method.__self__)
 
 
 def _look(attention: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

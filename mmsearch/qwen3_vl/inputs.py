@@ -38,7 +38,7 @@ class Input:
 
     texts: Sequence[str] = ()
     images: Sequence[Picture] = ()
-    videos: Sequence[Video | Path | bytes] = ()
+    videos: Sequence[Video | Path | str | bytes] = ()
     instruction: str | None = None
 
 
@@ -198,7 +198,7 @@ class Maker:
             ]
         return made
 
-    def _video(self, video: Video | Path | bytes, share: int) -> Media:
+    def _video(self, video: Video | Path | str | bytes, share: int) -> Media:
         # A pair of frames is marked with its time, in about 10 tokens.
         tokens = min(pictures.VIDEO_TOKENS, share - 10 * pictures.FRAMES // 2)
         tokens = max(tokens, pictures.MIN_TOKENS * pictures.FRAMES // 2)

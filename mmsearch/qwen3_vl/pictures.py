@@ -33,7 +33,7 @@ VIDEO_TOKENS = 7680  # of a whole video
 FRAMES_A_SECOND = 1.0
 _LISTED_FRAMES_A_SECOND = 2.0  # what the published scripts take a list of frames for
 
-Picture = Image.Image | bytes | Path
+Picture = Image.Image | bytes | Path | str  # a string is a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def opened(picture: Picture) -> Image.Image:
         UnreadableFile: it is no image, or damaged.
     """
     if not isinstance(picture, Image.Image):
-        return open_image(picture)
+        return open_image(Path(picture) if isinstance(picture, str) else picture)
     try:
         picture.load()  # Pillow opens a file and decodes it later
     except (OSError, ValueError, SyntaxError) as error:
@@ -168,7 +168,7 @@ def published_frames(pictures: Sequence[Picture], *, tokens: int = VIDEO_TOKENS)
     return Media(pixels, times)
 
 
-def video(path: Path | bytes, *, tokens: int = VIDEO_TOKENS) -> Media:
+def video(path: Path | str | bytes, *, tokens: int = VIDEO_TOKENS) -> Media:
     """Decode a video file, one frame a second, and bring the frames to the size the model sees.
 
     Raises:
@@ -176,7 +176,8 @@ def video(path: Path | bytes, *, tokens: int = VIDEO_TOKENS) -> Media:
     """
     from mmsearch.video import frames as decoded
 
-    found = decoded(path, fps=FRAMES_A_SECOND, max_frames=FRAMES)
+    source = Path(path) if isinstance(path, str) else path
+    found = decoded(source, fps=FRAMES_A_SECOND, max_frames=FRAMES)
     return frames([f.image for f in found], [f.seconds for f in found], tokens=tokens)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmsearch import checkpoints
+from mmsearch import checkpoints, config
 from mmsearch.config import Settings
 from mmsearch.encoders import PageContent, Reads
 from mmsearch.errors import InvalidQuery, UnreadableFile
@@ -90,7 +90,7 @@ class Qwen3VLReranker:
         self._tokens_per_page = tokens_per_page
         self._max_tokens = max_tokens
         self._adapter = adapter
-        self._settings = settings or Settings()
+        self._settings = settings or config.load()
         self._loading = threading.Lock()
 
     @cached_property
