@@ -9,7 +9,6 @@ the next one and finished.
 from __future__ import annotations
 
 import hashlib
-import logging
 import queue
 import threading
 import time
@@ -34,10 +33,8 @@ ENCODE_PAGES = 64  # pages encoded at once: lets the encoder sort by length
 ENCODE_PAGES_ELSEWHERE = 256  # on a GPU or a server, which must not wait between batches
 OPTIMISE_AFTER = 5_000  # pages added by a run; smaller additions are as fast unmerged
 
-_log = logging.getLogger(__name__)
-
 Status = Literal["done", "skipped", "failed"]
-_Vectors = dict[str, Vector]
+_Vectors = dict[str, Vector | UnreadableFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,9 +403,13 @@ class _Run:
     def _encode_group(self, group: Sequence[_Reading]) -> Iterator[Future[_Vectors]]:
         """Encode some documents; yields what has to be waited for before it can go on."""
         for name, encoder in self._dense.items():
-            missing = [point for reading in group for point in self._missing(reading, name)]
+            missing = {
+                point: (reading, number)
+                for reading in group
+                for point, number in self._missing(reading, name)
+            }
             for start in range(0, len(missing), self._at_once):
-                ids = missing[start : start + self._at_once]
+                ids = list(missing)[start : start + self._at_once]
                 contents = self._engine.contents(ids, encoder.reads)
                 if self._elsewhere:
                     made = self._elsewhere.submit(_encoded, encoder, contents)
@@ -416,23 +417,36 @@ class _Run:
                     vectors = made.result()
                 else:
                     vectors = _encoded(encoder, contents)
-                self._index.pages.set_vectors({id_: {name: v} for id_, v in vectors.items()})
+                for id_, vector in vectors.items():
+                    if isinstance(vector, UnreadableFile):
+                        # Its words are found all the same.
+                        reading, number = missing[id_]
+                        reading.failed_pages[number] = f"no {name} vector: {vector}"
+                self._index.pages.set_vectors(
+                    {
+                        id_: {name: vector}
+                        for id_, vector in vectors.items()
+                        if not isinstance(vector, UnreadableFile)
+                    }
+                )
                 self._progress.vectors += len(ids)
                 self._tell(self._progress)
         for reading in group:
             self._done(reading)
 
-    def _missing(self, reading: _Reading, view: str) -> list[str]:
-        """The points of a document without a vector in `view`, in page order."""
+    def _missing(self, reading: _Reading, view: str) -> list[tuple[str, int]]:
+        """The points of a document without a vector in `view` and their numbers, in page order."""
         where = documents.of_document(reading.document.id) & Filter(must_not=(HasVector(view),))
         points = self._index.pages.scroll(where, payload=["number"])
-        return [p.id for p in sorted(points, key=lambda point: point.payload["number"])]
+        pages = ((point.id, int(point.payload["number"])) for point in points)
+        return sorted(pages, key=lambda page: page[1])
 
     def _done(self, reading: _Reading) -> None:
         shown = reading.document
         if not self._still_there(reading):
             return
-        document = replace(reading.document, state=DocumentState.DONE)
+        failed = dict(sorted(reading.failed_pages.items()))
+        document = replace(reading.document, state=DocumentState.DONE, failed_pages=failed)
         if document.locations != shown.locations:  # twins that were found since it was read
             self._index.pages.set_payload(
                 documents.shared_payload(document), documents.of_document(document.id)
@@ -500,15 +514,11 @@ class _Run:
 
 
 def _encoded(encoder: Encoder, contents: Mapping[str, PageContent]) -> _Vectors:
-    """The vector of each page that has one, by point."""
+    """The vector of each page that has one, or why it has none, by point."""
     found = encoder.encode_pages(list(contents.values()))
-    vectors: _Vectors = {}
-    for point, vector in zip(contents, found, strict=True):
-        if isinstance(vector, UnreadableFile):
-            _log.warning("page %s stays without a vector: %s", point, vector)
-        elif vector is not None:
-            vectors[point] = vector
-    return vectors
+    return {
+        point: vector for point, vector in zip(contents, found, strict=True) if vector is not None
+    }
 
 
 def _first_other(document: Document, source: Source) -> str:

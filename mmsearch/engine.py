@@ -20,6 +20,7 @@ from mmsearch.errors import (
     MMSearchError,
     NotFound,
     ProfileMismatch,
+    UnusableModel,
 )
 from mmsearch.filters import Filter
 from mmsearch.index import FORMAT, Index, Schema, Search
@@ -223,7 +224,7 @@ class SearchEngine:
         rest = [c for c in candidates if c.point not in scores]
         floor = reranked[-1].score if reranked else 1.0
         top = max((c.score for c in rest), default=0.0) or 1.0
-        scale = 1.0 if not reranked else floor / top
+        scale = 1.0 if not reranked else 0.99 * floor / top  # lower, not equal
         return reranked + [Candidate(c.point, c.score * scale, c.scores) for c in rest]
 
     def contents(self, points: Sequence[str], reads: Reads) -> dict[str, PageContent]:
@@ -445,7 +446,7 @@ def _info(
     for name, encoder in encoders.items():
         try:
             identities[name] = encoder.identity
-        except MissingModel:
+        except (MissingModel, UnusableModel):
             if name not in recorded:
                 raise
             identities[name] = recorded[name]

@@ -306,7 +306,7 @@ class _Compiled:
         import torch
 
         try:
-            compiled = torch.compile(
+            compiled: Any = torch.compile(
                 _copied(self.function), backend=self.backend, dynamic=False, fullgraph=True
             )
             with torch.inference_mode():

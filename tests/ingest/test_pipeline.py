@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,9 @@ import mmsearch
 from ingest import FileResult, Progress, pipeline
 from ingest.sources import Source, discover
 from mmsearch.config import Settings
+from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
-from mmsearch.errors import ModelUnavailable
+from mmsearch.errors import LimitExceeded, ModelUnavailable
 from mmsearch.filters import Filter, equals
 from mmsearch.types import DocumentState
 from tests import builders
@@ -255,6 +256,25 @@ def test_a_model_that_fails_elsewhere_ends_the_run(
             ingest.run([folder], engine)
     assert statuses(ingest.run([folder], engine)) == {"a.pdf": "done"}
     assert engine.status()["vectors"]["text"] == 1
+
+
+def test_a_page_that_no_vector_can_be_made_of_keeps_its_words(
+    engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["a heron", "an otter"])
+    text = engine.encoders["text"]
+    encode = text.encode_pages
+
+    def refuse_otters(pages: Sequence[PageContent]) -> list[object]:
+        refused = LimitExceeded("too much of an otter")
+        made = encode(pages)
+        return [refused if "otter" in p.text else v for p, v in zip(pages, made, strict=True)]
+
+    monkeypatch.setattr(text, "encode_pages", refuse_otters)
+    assert statuses(ingest.run([folder], engine)) == {"a.pdf": "done"}
+    (document,) = engine.documents.all()
+    assert document.failed_pages == {2: "no text vector: too much of an otter"}
+    assert titles(engine, "otter") == {"a.pdf"}
 
 
 def test_a_run_that_ends_before_the_old_version_is_forgotten_is_mended(
