@@ -31,6 +31,20 @@ def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
+def in_powers(numbers: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    """Numbers in order, in batches of 2**k: the largest that `most` allows, then smaller ones.
+
+    So few sizes of batch ever occur, each of which may have to be compiled.
+    """
+    size = 1 << (max(most, 1).bit_length() - 1)
+    start = 0
+    while start < len(numbers):
+        while size > len(numbers) - start:
+            size //= 2
+        yield numbers[start : start + size]
+        start += size
+
+
 def halving(compute: Callable[[list[T]], list[R]], batch: list[T]) -> list[R | LimitExceeded]:
     """Compute a batch; where the memory does not suffice, compute its halves.
 

@@ -45,7 +45,7 @@ class Model:
     @property
     def batch_tokens(self) -> int:
         """How many tokens are computed at once, as long as the memory takes them."""
-        return 4096 if self.device.type == "cpu" else 32_768
+        return 4096 if self.device.type == "cpu" else 16_384
 
     def last_states(self, prompts: Sequence[Prompt]) -> torch.Tensor:
         """The last hidden state of each prompt, in one batch, as the library computes it.

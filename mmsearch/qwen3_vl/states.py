@@ -153,12 +153,8 @@ def _ahead(
     for shape, numbers in shapes.items():
         # A GPU resizes in no time; without one Pillow does, exactly as published.
         resized = shape.seen if fast.device.type == "cpu" else None
-        size = max(
-            1,
-            fast.batch_tokens // (shape.seen[0] * shape.seen[1] // pictures.PIXELS_PER_TOKEN + 32),
-        )
-        for start in range(0, len(numbers), size):
-            part = numbers[start : start + size]
+        tokens = shape.seen[0] * shape.seen[1] // pictures.PIXELS_PER_TOKEN + 32
+        for part in batches.in_powers(numbers, fast.batch_tokens // tokens):
             waiting.append((shape, [(n, pool.submit(_decoded, jpegs[n], resized)) for n in part]))
             if len(waiting) > _BATCHES_AHEAD:
                 yield waiting.popleft()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmsearch.errors import LimitExceeded
-from mmsearch.qwen3_vl.batches import by_length, halving
+from mmsearch.qwen3_vl.batches import by_length, halving, in_powers
 
 
 def tenfold(most: int, sizes: list[int] | None = None):
@@ -96,3 +96,15 @@ def test_any_other_error_is_raised_through(kind: type[Exception]) -> None:
 
     with pytest.raises(kind, match="shapes differ"):
         halving(compute, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "sizes"),
+    [(20, 12, [8, 8, 4]), (7, 8, [4, 2, 1]), (3, 0, [1, 1, 1]), (0, 4, []), (64, 64, [64])],
+)
+def test_batches_of_few_sizes_hold_every_number_once(
+    count: int, most: int, sizes: list[int]
+) -> None:
+    parts = list(in_powers(range(count), most))
+    assert [len(part) for part in parts] == sizes
+    assert [number for part in parts for number in part] == list(range(count))
