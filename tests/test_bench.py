@@ -67,3 +67,15 @@ def test_ingestion_is_timed_against_its_rival(sample_dir: Path) -> None:
 def test_cold_starts_are_timed() -> None:
     figures = bench("cold")
     assert 0 < float(str(figures["--help"])) < float(str(figures["search"]))
+
+
+@pytest.mark.slow
+def test_gpu() -> None:
+    pytest.importorskip("dashscope", reason="the tokenizer is made from a data file of it")
+    figures = bench("gpu", "--tokens", "256", "--pages", "2", "--close", "4", "--rounds", "1")
+    rows = figures["rows"]
+    assert isinstance(rows, list)
+    assert {row["what"] for row in rows} == {"embedding", "reranking", "closeness"}
+    (close,) = [row for row in rows if row["path"] == "fast against exact"]
+    assert close["error"] < 0.05
+    assert close["kendall"] >= 0.95
