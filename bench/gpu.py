@@ -191,7 +191,7 @@ def kendall(ours: np.ndarray, theirs: np.ndarray, top: int = 10) -> float:
     for number in range(len(theirs)):
         reference, other = theirs @ theirs[number], ours @ ours[number]
         reference[number] = -np.inf
-        nearest = np.argsort(-reference)[:top]
+        nearest = np.argsort(-reference)[: min(top, len(theirs) - 1)]  # never itself
         first, second = np.triu_indices(len(nearest), 1)
         agree = np.sign(other[nearest[first]] - other[nearest[second]])
         taus.append(float(agree.mean()))
