@@ -37,6 +37,7 @@ fix: $(VENV)/.dev  ## mend what the linter can mend
 bench: $(VENV)/.dev  ## the figures that need no material of your own (the others take folders)
 	$(BIN)/python -m bench.cold
 	$(BIN)/python -m bench.minilm
+	$(BIN)/python -m bench.gpu
 	$(BIN)/python -m bench.scale --pages 10000 --variants multi-f32-turbo4
 
 clean:  ## remove what the targets above made

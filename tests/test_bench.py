@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import builders
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -79,3 +81,11 @@ def test_gpu() -> None:
     (close,) = [row for row in rows if row["path"] == "fast against exact"]
     assert close["error"] < 0.05
     assert close["kendall"] >= 0.95
+
+
+@pytest.mark.slow
+def test_sizes(tmp_path: Path) -> None:
+    builders.write_text_pdf(tmp_path / "a.pdf", ["one", "two", "three"])
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
+    (row,) = bench("sizes", tmp_path, "--tokens", "256")["rows"]  # type: ignore[misc]
+    assert row == {"tokens": 256, "pages": 3, "sizes": 1, "top8": 1.0}
