@@ -11,19 +11,16 @@ import contextlib
 import os
 import queue
 import selectors
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingest.frames import frame_to_page, receive, send
-from mmsearch.config import SECRETS, Settings
+from ingest.frames import frame_to_page
+from ingest.process import Process
+from mmsearch.config import Settings
 from mmsearch.images import PICTURE_PIXELS
 from mmsearch.types import Kind, Page
 
@@ -99,8 +96,7 @@ class _Task:
 class _Process:
     """A reading process and what it is doing."""
 
-    process: subprocess.Popen[bytes]
-    link: socket.socket
+    process: Process
     task: _Task | None = None
     deadline: float = field(default=float("inf"))
 
@@ -169,9 +165,9 @@ class Cage:
         for process in self._processes:
             if process.task is None:
                 return process
-        process = _start_process(self._settings, self._pixels, self._worker)
+        process = _Process(Process(self._worker, self._settings, pixels=self._pixels))
         self._processes.append(process)
-        self._selector.register(process.link, selectors.EVENT_READ, process)
+        self._selector.register(process.process.link, selectors.EVENT_READ, process)
         return process
 
     def _start(self, process: _Process, task: _Task) -> None:
@@ -181,9 +177,7 @@ class Cage:
         if numbers is not None:
             limit += self._settings.page_timeout
         process.deadline = time.monotonic() + limit
-        # A process that is dead already shows as an end of its link in the next wait.
-        with contextlib.suppress(OSError):
-            send(process.link, {"path": str(task.file.job.path), "numbers": numbers})
+        process.process.send({"path": str(task.file.job.path), "numbers": numbers})
 
     def _wait(self, *, idle: bool) -> Iterator[Event]:
         now = time.monotonic()
@@ -193,10 +187,10 @@ class Cage:
         timeout = min(max(patience, 0.0), 1.0)
         for key, _ in self._selector.select(min(timeout, _POLL) if idle else timeout):
             process: _Process = key.data
-            frame = receive(process.link)
+            frame = process.process.receive()
             try:
                 if frame is None:
-                    yield from self._lost(process, _cause_of_death(process))
+                    yield from self._lost(process, process.process.cause_of_death())
                 else:
                     yield from self._heard(process, *frame)
             except (KeyError, TypeError, ValueError):
@@ -284,43 +278,5 @@ class Cage:
 
     def _end(self, process: _Process) -> None:
         with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(process.link)
-        process.link.close()
-        # The whole group: a renderer or OCR program that the process started goes with it.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.process.pid, signal.SIGKILL)
-        process.process.wait()
-
-
-def _start_process(settings: Settings, pixels: int, worker: str) -> _Process:
-    ours, theirs = socket.socketpair()
-    secret_free = {k: v for k, v in os.environ.items() if not k.startswith("MMSEARCH_")}
-    # -P: else a file of the current folder, `json.py` say, would be run in place of ours.
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", worker, str(theirs.fileno()), str(os.getpid())],
-        pass_fds=[theirs.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=None if os.environ.get("MMSEARCH_DEBUG") else subprocess.DEVNULL,
-        env=secret_free
-        | {
-            "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
-            "OMP_THREAD_LIMIT": "1",
-        },
-        start_new_session=True,
-    )
-    theirs.close()
-    ours.settimeout(settings.page_timeout)  # for the rest of a frame once it has begun
-    send(ours, {"settings": asdict(settings) | dict.fromkeys(SECRETS, ""), "pixels": pixels})
-    return _Process(process, ours)
-
-
-def _cause_of_death(process: _Process) -> str:
-    try:
-        code = process.process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        return "the reader sent nonsense and was ended"
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"the reader crashed ({name}): the file is damaged or needs too much memory"
-    return f"the reader ended (exit {code}): the file is damaged or needs too much memory"
+            self._selector.unregister(process.process.link)
+        process.process.end()

@@ -49,6 +49,9 @@ def page_to_frame(page: Page) -> tuple[dict[str, Any], bytes, bytes]:
         "text": text.text,
         "source": text.source,
         "confidence": text.confidence,
+        "blank": page.blank,
+        "warning": page.warning,
+        "look": page.look,
     }
     return header, page.picture, encode_words(text.words)
 
@@ -62,6 +65,9 @@ def frame_to_page(header: dict[str, Any], picture: bytes) -> Page:
         height=header["height"],
         text=PageText(header["text"], header["source"], (), header["confidence"]),
         seconds=header["seconds"],
+        blank=header["blank"],
+        warning=header["warning"],
+        look=header["look"],
     )
 
 

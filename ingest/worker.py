@@ -7,28 +7,22 @@ socket. It reads files and nothing else: whatever happens to it, its parent live
 from __future__ import annotations
 
 import contextlib
-import os
-import resource
-import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
+from ingest import scans
 from ingest.frames import page_to_frame, receive, send
+from ingest.process import begin, one_line, too_hungry
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
+from mmsearch.types import Page
 
 
 def main() -> None:
     """Answer requests until the parent hangs up."""
-    link = socket.socket(fileno=int(sys.argv[1]))
-    settings_frame = receive(link)
-    if settings_frame is None:
-        return
-    settings = Settings(**settings_frame[0]["settings"])
-    _limit(settings.worker_memory, parent=int(sys.argv[2]))
-    reading = _Reading(settings, settings_frame[0]["pixels"])
+    link, settings, start = begin()
+    reading = _Reading(settings, start["pixels"])
     while (request := receive(link)) is not None:
         header, _ = request
         try:
@@ -36,10 +30,10 @@ def main() -> None:
         except MMSearchError as error:
             send(link, {"failed": str(error), "error": type(error).__name__})
         except MemoryError:
-            send(link, {"failed": _too_hungry(settings), "error": LimitExceeded.__name__})
+            send(link, {"failed": too_hungry(settings), "error": LimitExceeded.__name__})
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError) as error:
             # A reader's library met something that nobody foresaw: the file fails, not the run.
-            send(link, {"failed": _one_line(error), "error": UnreadableFile.__name__})
+            send(link, {"failed": one_line(error), "error": UnreadableFile.__name__})
 
 
 class _Reading:
@@ -53,15 +47,18 @@ class _Reading:
         self._file: Any = None
 
     def open(self, path: str) -> Any:
-        from ingest.readers import open_file
+        from ingest.readers import ReadContext, open_file
 
         if path != self._path:
             self._path = None
             self._stack.close()
-            file = open_file(Path(path), self.settings, self._pixels)
+            file = open_file(Path(path), ReadContext(self.settings, self._pixels))
             self._file = self._stack.enter_context(file)
             self._path = path
         return self._file
+
+    def page(self, number: int) -> Page:
+        return scans.finished(self._file.page(number), self.settings, self._pixels)
 
 
 def _serve(link: socket.socket, reading: _Reading, request: dict[str, Any]) -> None:
@@ -72,40 +69,14 @@ def _serve(link: socket.socket, reading: _Reading, request: dict[str, Any]) -> N
         return
     for number in request["numbers"]:
         try:
-            header, picture, words = page_to_frame(file.page(number))
+            header, picture, words = page_to_frame(reading.page(number))
         except MemoryError:
-            send(link, {"failed_page": number, "reason": _too_hungry(reading.settings)})
+            send(link, {"failed_page": number, "reason": too_hungry(reading.settings)})
         except (MMSearchError, OSError, ValueError, RuntimeError, TypeError, IndexError) as error:
-            send(link, {"failed_page": number, "reason": _one_line(error)})
+            send(link, {"failed_page": number, "reason": one_line(error)})
         else:
             send(link, header, picture, words)
     send(link, {"end": True})
-
-
-def _limit(memory: int, parent: int) -> None:
-    """Bound this process, and have it end with its parent."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    if sys.platform == "linux":
-        import ctypes
-
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before this; it may itself be process 1
-            sys.exit(1)
-
-
-def _too_hungry(settings: Settings) -> str:
-    return (
-        f"needs more than {settings.worker_memory >> 20} MiB of memory; "
-        "raise the setting worker_memory"
-    )
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, MMSearchError) else f"{type(error).__name__}: {text}"[:300]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,12 @@ from mmsearch.errors import InvalidSetting
 
 CONFIG_FILE = "mmsearch.toml"
 ENVIRONMENT_PREFIX = "MMSEARCH_"
-SECRETS = ("api_key", "encoder_key", "reranker_key")  # never logged, never given to a reader
+SECRETS = (
+    "api_key",
+    "encoder_key",
+    "reranker_key",
+    "passwords",
+)  # never logged, never given to a reader
 
 
 def _setting(default: Any, doc: str) -> Any:
@@ -59,9 +64,26 @@ class Settings:
     ocr: Literal["auto", "rapidocr", "tesseract", "off"] = _setting(
         "auto", "OCR engine; auto takes Tesseract where it is installed and sure, else RapidOCR."
     )
-    ocr_languages: str = _setting("eng", "Tesseract languages, joined by +.")
+    ocr_languages: str = _setting(
+        "", "Languages that Tesseract may read, joined by +; by default all that are installed."
+    )
     max_pixels: int = _setting(200_000_000, "Largest image that is decoded, in pixels.")
     max_file_bytes: int = _setting(4 << 30, "Largest file that is read, in bytes.")
+    passwords: str = _setting(
+        "",
+        "Passwords of encrypted files, one a line; better set in the environment.",
+    )
+    password_file: str = _setting("", "File with further passwords, one a line.")
+    blank_pages: Literal["skip", "keep"] = _setting(
+        "skip", "Whether pages without any content are kept out of results."
+    )
+    video_interval: float = _setting(10.0, "Seconds between the frames taken of a video's scene.")
+    archive_depth: int = _setting(3, "How deep archives within archives are opened.")
+    archive_entries: int = _setting(100_000, "Most files that are taken from one archive.")
+    archive_bytes: int = _setting(256 << 30, "Most bytes that are unpacked from one archive.")
+    archive_ratio: int = _setting(
+        200, "Most bytes unpacked for each byte of an archive, beyond its first 100 MiB."
+    )
     workers: int = _setting(0, "Reading processes; 0 takes one per CPU core.")
     worker_memory: int = _setting(3 << 30, "Memory limit of a reading process, in bytes.")
     open_timeout: float = _setting(120.0, "Seconds that opening a file may take.")

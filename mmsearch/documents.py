@@ -24,6 +24,7 @@ PAGE_FIELDS: Mapping[str, FieldType] = {
     "text_source": "keyword",
     "tags": "keyword",
     "mtime": "float",
+    "blank": "integer",
     "ready": "integer",
 }
 READY = filters.equals("ready", 1)
@@ -55,8 +56,11 @@ def page_payload(document: Document, page: Page) -> Payload:
         "confidence": None if text.confidence is None else round(text.confidence, 4),
         "width": page.width,
         "height": page.height,
+        "blank": int(page.blank),
         "ready": 0,
     }
+    if page.look:
+        payload["look"] = page.look
     if page.seconds is not None:
         payload["seconds"] = page.seconds
     return payload | shared_payload(document)
@@ -114,6 +118,9 @@ def _payload(document: Document) -> Payload:
         "document": document.id,
         "state": str(document.state),
         "reason": document.reason,
+        "error": document.error,
+        "attempts": document.attempts,
+        "sidecar": document.sidecar,
         "title": document.title,
         "kind": document.kind,
         "paths": list(document.paths),
@@ -139,5 +146,8 @@ def _document(point: Point) -> Document:
         size=payload["size"],
         tags=tuple(payload["tags"]),
         reason=payload["reason"],
+        error=payload["error"],
+        attempts=payload["attempts"],
+        sidecar=payload["sidecar"],
         failed_pages={int(number): why for number, why in payload["failed_pages"].items()},
     )

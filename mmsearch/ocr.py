@@ -53,7 +53,7 @@ def recognise(
     image: Image,
     *,
     engine: Engine = "auto",
-    languages: str = "eng",
+    languages: str = "",
     threads: int = 1,
     timeout: float = _TESSERACT_SECONDS,
 ) -> PageText:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Float32 = NDArray[np.float32]
-Kind = Literal["pdf", "image", "slides", "office", "video", "other"]
+Kind = Literal["pdf", "image", "slides", "office", "video", "archive", "other"]
 TextSource = Literal["layer", "ocr", "sidecar", "none"]
 
 
@@ -58,7 +58,10 @@ class Page:
     """One searchable unit: a page, slide, image or frame.
 
     `number` counts from 1. `picture` is the JPEG that is stored, shown and embedded.
-    `seconds` is the time of a video frame.
+    `seconds` is the time of a video frame. `blank` pages hold nothing to find. `warning` says what
+    is missing of a page that was read otherwise. `look` is its perceptual hash, in hexadecimal.
+    `unread` is a rendering whose text is still to be recognised; `text` is then what is known
+    without.
     """
 
     number: int
@@ -67,6 +70,10 @@ class Page:
     height: int
     text: PageText = PageText()
     seconds: float | None = None
+    blank: bool = False
+    warning: str = ""
+    look: str = ""
+    unread: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,9 @@ class Document:
     """One source file, known by the SHA-256 of its bytes.
 
     `locations` is every place that it was found in, the first one first; `size` is in bytes;
-    `failed_pages` maps a page number to the reason.
+    `failed_pages` maps a page number to the reason. Where it failed as a whole, `reason` says why,
+    `error` is the class of error and `attempts` counts the tries. `sidecar` is the SHA-256 of the
+    file beside it that its text came from.
     """
 
     id: str
@@ -124,6 +133,9 @@ class Document:
     size: int = 0
     tags: tuple[str, ...] = ()
     reason: str = ""
+    error: str = ""
+    attempts: int = 0
+    sidecar: str = ""
     failed_pages: Mapping[int, str] = field(default_factory=dict)
 
     @property

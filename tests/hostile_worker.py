@@ -13,8 +13,7 @@ from typing import Any
 
 import ingest.readers
 from ingest import worker
-from ingest.readers import Reader
-from mmsearch.config import Settings
+from ingest.readers import ReadContext, Reader
 from mmsearch.errors import UnreadableFile
 from mmsearch.types import Kind, Page, PageText
 
@@ -59,7 +58,7 @@ def _misbehave(how: str | None) -> None:
             time.sleep(0.6)
 
 
-def open_file(path: Path, settings: Settings, _: int = 0) -> HostileFile:
+def open_file(path: Path, _: ReadContext) -> HostileFile:
     """The reader."""
     return HostileFile(path)
 

@@ -1,7 +1,7 @@
 """From a file to its pages: the seam every reader fits, and the table of readers.
 
-To read a new kind of file, write a module with `open_file(path, settings, pixels) -> OpenFile` and
-add a line to `READERS`.
+To read a new kind of file, write a module with `open_file(path, context) -> OpenFile` and add a
+line to `READERS`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,26 @@ from mmsearch.types import Kind, Page
 _HEAD_BYTES = 4096
 
 
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What a reader may use beside the file itself.
+
+    `pixels` is the budget of a page picture; `passwords` are tried in turn on encrypted files.
+    `scratch` is a folder for this file alone, shared by all processes that read it and removed
+    after its last page: what is costly to make, a converted copy say, is made there once, whole or
+    not at all. None where a file is read by one process only, which then cleans up by itself.
+    `sidecar` holds the text of the pages, read instead of recognising it. `alive` is called during
+    long work to say that it goes on: time limits start anew.
+    """
+
+    settings: Settings
+    pixels: int = PICTURE_PIXELS
+    passwords: tuple[str, ...] = ()
+    scratch: Path | None = None
+    sidecar: Path | None = None
+    alive: Callable[[], None] = lambda: None
+
+
 class OpenFile(Protocol):
     """An open source file; a context manager. Not for use by several threads."""
 
@@ -39,6 +59,8 @@ class OpenFile(Protocol):
 
     def page(self, number: int) -> Page:
         """Read one page; memory use does not grow with the number of pages read.
+
+        Text that has to be recognised is left to `ingest.scans`: see `Page.unread`.
 
         Args:
             number: from 1.
@@ -62,7 +84,7 @@ class Reader:
     """A line of the table.
 
     `recognises` looks at the first bytes of a file; `module` is imported when first needed and
-    has `open_file(path, settings, pixels)`.
+    has `open_file(path, context)`.
     """
 
     kind: Kind
@@ -86,19 +108,16 @@ def is_supported(path: Path) -> bool:
     return any(path.suffix.lower() in reader.extensions for reader in READERS)
 
 
-def open_file(path: Path, settings: Settings, pixels: int = PICTURE_PIXELS) -> OpenFile:
+def open_file(path: Path, context: ReadContext) -> OpenFile:
     """Open a file with the reader that its content asks for, else the one for its extension.
-
-    Args:
-        pixels: budget of a page picture; what is read for it is rendered no larger.
 
     Raises:
         NeedsPassword: it is encrypted.
         LimitExceeded: it is larger than `settings` allow.
         UnreadableFile: it is missing, empty, damaged, or of a kind that is not read.
     """
-    reader = _reader_for(path, _head(path, settings.max_file_bytes))
-    return cast(OpenFile, import_module(reader.module).open_file(path, settings, pixels))
+    reader = _reader_for(path, _head(path, context.settings.max_file_bytes))
+    return cast(OpenFile, import_module(reader.module).open_file(path, context))
 
 
 def _reader_for(path: Path, head: bytes) -> Reader:

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from ingest.readers import ReadContext
 from ingest.text_layer import read_text_layer
-from mmsearch import images, ocr
-from mmsearch.config import Settings
+from mmsearch import images
 from mmsearch.errors import LimitExceeded, NeedsPassword, UnreadableFile
-from mmsearch.types import Kind, Page, PageText
+from mmsearch.types import Kind, Page
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,19 +50,9 @@ _EMPTY_TITLES = re.compile(
 )
 
 
-def open_file(
-    path: Path,
-    settings: Settings,
-    pixels: int = images.PICTURE_PIXELS,
-    *,
-    passwords: tuple[str, ...] = (),
-) -> PdfFile:
-    """Open a PDF for reading; see `ingest.readers.open_file`.
-
-    Args:
-        passwords: tried in turn when the file is encrypted.
-    """
-    return PdfFile(path, settings, pixels, passwords)
+def open_file(path: Path, context: ReadContext) -> PdfFile:
+    """Open a PDF for reading; see `ingest.readers.open_file`."""
+    return PdfFile(path, context)
 
 
 class PdfFile:
@@ -70,19 +60,12 @@ class PdfFile:
 
     kind: Kind = "pdf"
 
-    def __init__(
-        self,
-        path: Path,
-        settings: Settings,
-        pixels: int = images.PICTURE_PIXELS,
-        passwords: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, path: Path, context: ReadContext) -> None:
         self._path = path
-        self._settings = settings
-        self._pixels = pixels
+        self._pixels = context.pixels
         self._document: PdfDocument | None = None
         try:
-            self._document = _open_document(path, passwords)
+            self._document = _open_document(path, context.passwords)
             self.page_count = len(self._document)
             self.title = _title(self._document, path)
         except NeedsPassword:
@@ -105,7 +88,7 @@ class PdfFile:
             self._document.close()
 
     def page(self, number: int) -> Page:
-        """Render one page and read its text layer, or recognise its text where there is none."""
+        """Render one page and read its text layer; where that is none, render it for OCR."""
         if not 1 <= number <= self.page_count:
             raise UnreadableFile(f"{self._path.name}: has no page {number}")
         thing = f"{self._path.name}, page {number}"
@@ -142,25 +125,10 @@ class PdfFile:
             if second is not None:
                 return second
         layer = read_text_layer(page)
-        text = layer.text
-        doubtful = layer.verdict != "sane" or (scan.share > 0.5 and len(text.words) < _FEW_WORDS)
-        if doubtful and self._settings.ocr != "off" and not _is_blank(image):
-            text = self._recognise(page, scan, text)
-        return Page(number, images.encode_picture(image), width, height, text)
-
-    def _recognise(self, page: PdfPage, scan: Scan, text: PageText) -> PageText:
-        """OCR on a rendering of its own; `text` where that finds no more."""
-        dpi = min(max(scan.dpi, _LEAST_OCR_DPI), _OCR_DPI)
-        width, height = _pixels(page.get_size(), dpi)
-        shrink = min(1.0, math.sqrt(_OCR_PIXELS / (width * height)))
-        image = _render(page, max(1, round(width * shrink)), max(1, round(height * shrink)))
-        found = self._ocr(image)
-        return found if len(found.text) > len(text.text) else text
-
-    def _ocr(self, image: Image.Image) -> PageText:
-        return ocr.recognise(
-            image, engine=self._settings.ocr, languages=self._settings.ocr_languages
-        )
+        few = scan.share > 0.5 and len(layer.text.words) < _FEW_WORDS
+        doubtful = (layer.verdict != "sane" or few) and not _is_blank(image)
+        unread = _render_for_ocr(page, scan) if doubtful else None
+        return Page(number, images.encode_picture(image), width, height, layer.text, unread=unread)
 
     def _second_opinion(self, number: int) -> Page | None:
         """What poppler makes of a page that PDFium left blank; None if that is no better."""
@@ -174,10 +142,8 @@ class PdfFile:
         return self._page_of(_poppler_render(self._path, number), number)
 
     def _page_of(self, image: Image.Image, number: int) -> Page:
-        text = PageText()
-        if self._settings.ocr != "off" and not _is_blank(image):
-            text = self._ocr(image)
-        return Page(number, *images.page_picture(image, self._pixels), text)
+        unread = None if _is_blank(image) else image
+        return Page(number, *images.page_picture(image, self._pixels), unread=unread)
 
 
 class Scan(NamedTuple):
@@ -301,6 +267,13 @@ def _render(page: PdfPage, width: int, height: int) -> Image.Image:
         )
     finally:
         bitmap.close()
+
+
+def _render_for_ocr(page: PdfPage, scan: Scan) -> Image.Image:
+    dpi = min(max(scan.dpi, _LEAST_OCR_DPI), _OCR_DPI)
+    width, height = _pixels(page.get_size(), dpi)
+    shrink = min(1.0, math.sqrt(_OCR_PIXELS / (width * height)))
+    return _render(page, max(1, round(width * shrink)), max(1, round(height * shrink)))
 
 
 def _is_blank(image: Image.Image) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.readers import OpenFile, is_supported, open_file
+from ingest import scans
+from ingest.readers import OpenFile, ReadContext, is_supported, open_file
 from mmsearch import ocr
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, NeedsPassword, UnreadableFile
@@ -20,8 +21,9 @@ READ = Settings()
 
 
 def pages_of(path: Path, settings: Settings = NO_OCR) -> list[Page]:
-    with open_file(path, settings) as file:
-        return [file.page(number) for number in range(1, file.page_count + 1)]
+    with open_file(path, ReadContext(settings)) as file:
+        pages = [file.page(number) for number in range(1, file.page_count + 1)]
+    return [scans.finished(page, settings) for page in pages]
 
 
 def picture_of(page: Page) -> Image.Image:
@@ -30,7 +32,7 @@ def picture_of(page: Page) -> Image.Image:
 
 def test_every_page_of_a_pdf(tmp_path: Path) -> None:
     path = builders.write_text_pdf(tmp_path / "report.pdf", ["revenue grew", "costs fell"])
-    with open_file(path, NO_OCR) as file:
+    with open_file(path, ReadContext(NO_OCR)) as file:
         assert (file.kind, file.page_count, file.title) == ("pdf", 2, "report")
         second, first = file.page(2), file.page(1)  # in any order
     assert (first.number, first.text.text) == (1, "revenue grew")
@@ -88,7 +90,7 @@ def test_crop_box_is_honoured(tmp_path: Path) -> None:
 )
 def test_title(tmp_path: Path, title: str, seen: str) -> None:
     path = builders.write_text_pdf(tmp_path / "stem.pdf", ["x"], title=title)
-    with open_file(path, NO_OCR) as file:
+    with open_file(path, ReadContext(NO_OCR)) as file:
         assert file.title == seen
 
 
@@ -135,10 +137,8 @@ def test_an_empty_page_costs_no_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_encrypted(tmp_path: Path) -> None:
     path = builders.write_text_pdf(tmp_path / "secret.pdf", ["x"], password="open sesame")
     with pytest.raises(NeedsPassword, match=r"^secret\.pdf: encrypted, it needs a password"):
-        open_file(path, NO_OCR)
-    from ingest.readers import pdf
-
-    with pdf.open_file(path, NO_OCR, passwords=("wrong", "open sesame")) as file:
+        open_file(path, ReadContext(NO_OCR))
+    with open_file(path, ReadContext(NO_OCR, passwords=("wrong", "open sesame"))) as file:
         assert file.page(1).text.text == "x"
 
 
@@ -166,7 +166,7 @@ def test_broken_files_say_why_in_one_line(
 def test_zero_pages(tmp_path: Path) -> None:
     path = builders.write_zero_page_pdf(tmp_path / "none.pdf")
     with pytest.raises(UnreadableFile, match="no pages"):
-        open_file(path, NO_OCR)
+        open_file(path, ReadContext(NO_OCR))
 
 
 def test_a_cut_short_pdf_ends_in_pages_or_one_error(tmp_path: Path) -> None:
@@ -178,16 +178,16 @@ def test_a_cut_short_pdf_ends_in_pages_or_one_error(tmp_path: Path) -> None:
 
 def test_missing_folder_and_too_large(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="no such file"):
-        open_file(tmp_path / "none.pdf", NO_OCR)
+        open_file(tmp_path / "none.pdf", ReadContext(NO_OCR))
     with pytest.raises(UnreadableFile, match="not a regular file"):
-        open_file(tmp_path, NO_OCR)
+        open_file(tmp_path, ReadContext(NO_OCR))
     path = builders.write_text_pdf(tmp_path / "a.pdf", ["x"])
     with pytest.raises(LimitExceeded, match="max_file_bytes"):
-        open_file(path, Settings(ocr="off", max_file_bytes=100))
+        open_file(path, ReadContext(Settings(ocr="off", max_file_bytes=100)))
 
 
 def test_page_numbers_outside_the_file(tmp_path: Path) -> None:
-    with open_file(builders.write_text_pdf(tmp_path / "a.pdf", ["x"]), NO_OCR) as file:
+    with open_file(builders.write_text_pdf(tmp_path / "a.pdf", ["x"]), ReadContext(NO_OCR)) as file:
         for number in (0, 2):
             with pytest.raises(UnreadableFile, match=f"has no page {number}"):
                 file.page(number)
@@ -195,11 +195,11 @@ def test_page_numbers_outside_the_file(tmp_path: Path) -> None:
 
 def test_content_decides_before_the_extension(tmp_path: Path) -> None:
     path = builders.write_text_pdf(tmp_path / "really-a-pdf.png", ["x"])
-    with open_file(path, NO_OCR) as file:
+    with open_file(path, ReadContext(NO_OCR)) as file:
         assert file.kind == "pdf"
     photo = tmp_path / "photo.pdf"
     Image.new("RGB", (64, 64)).save(photo, "PNG")
-    with open_file(photo, NO_OCR) as file:
+    with open_file(photo, ReadContext(NO_OCR)) as file:
         assert file.kind == "image"
 
 
@@ -213,16 +213,16 @@ def test_every_page_of_a_tiff(tmp_path: Path) -> None:
 
 def test_an_image_is_one_upright_page(tmp_path: Path) -> None:
     path = builders.write_turned_jpeg(tmp_path / "phone.jpg", builders.page_image())
-    with open_file(path, READ) as file:
+    with open_file(path, ReadContext(READ)) as file:
         assert (file.kind, file.title, file.page_count) == ("image", "phone", 1)
-        page = file.page(1)
+    (page,) = pages_of(path, READ)
     assert page.height > page.width
     assert "lighthouse" in page.text.text
 
 
 def test_files_of_both_kinds_are_open_files(tmp_path: Path) -> None:
     path = builders.write_tiff(tmp_path / "fax.tif", [builders.page_image()])
-    file: OpenFile = open_file(path, NO_OCR)
+    file: OpenFile = open_file(path, ReadContext(NO_OCR))
     with file as entered:
         assert entered is file
 
