@@ -51,6 +51,7 @@ def page_to_frame(page: Page) -> tuple[dict[str, Any], bytes, bytes]:
         "confidence": text.confidence,
         "blank": page.blank,
         "warning": page.warning,
+        "caption": page.caption,
         "look": page.look,
     }
     return header, page.picture, encode_words(text.words)
@@ -67,6 +68,7 @@ def frame_to_page(header: dict[str, Any], picture: bytes) -> Page:
         seconds=header["seconds"],
         blank=header["blank"],
         warning=header["warning"],
+        caption=header["caption"],
         look=header["look"],
     )
 

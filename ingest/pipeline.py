@@ -320,7 +320,7 @@ class _Run:
     def _store(self, reading: _Reading, page: Page, words: bytes) -> None:
         document = reading.document
         self._engine.store.put(document.id, page.number, page.picture, words)
-        content = PageContent(page.text.text, page.picture)
+        content = PageContent(page.full_text, page.picture)
         vectors: dict[str, Vector] = {}
         for name, encoder in self._engine.encoders.items():
             if encoder.kind == "sparse":

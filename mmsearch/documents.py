@@ -51,7 +51,7 @@ def page_payload(document: Document, page: Page) -> Payload:
     payload: Payload = {
         "document": document.id,
         "number": page.number,
-        "text": text.text,
+        "text": page.full_text,
         "text_source": text.source,
         "confidence": None if text.confidence is None else round(text.confidence, 4),
         "width": page.width,

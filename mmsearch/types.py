@@ -59,9 +59,10 @@ class Page:
 
     `number` counts from 1. `picture` is the JPEG that is stored, shown and embedded.
     `seconds` is the time of a video frame. `blank` pages hold nothing to find. `warning` says what
-    is missing of a page that was read otherwise. `look` is its perceptual hash, in hexadecimal.
-    `unread` is a rendering whose text is still to be recognised; `text` is then what is known
-    without.
+    is missing of a page that was read otherwise. `caption` is text that belongs to the page and
+    does not stand on it: speaker notes, subtitles, the description of a photo. `look` is its
+    perceptual hash, in hexadecimal. `unread` is a rendering whose text is still to be recognised;
+    `text` is then what is known without.
     """
 
     number: int
@@ -72,8 +73,14 @@ class Page:
     seconds: float | None = None
     blank: bool = False
     warning: str = ""
+    caption: str = ""
     look: str = ""
     unread: Image | None = None
+
+    @property
+    def full_text(self) -> str:
+        """What the page is found by: its text, then its caption."""
+        return "\n".join(filter(None, (self.text.text, self.caption)))
 
 
 @dataclass(frozen=True, slots=True)
