@@ -53,6 +53,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt scripts/system.sh
 	@scripts/announce.sh
 	@$(MAKE) --no-print-directory $(VENV)/bin/python
 	@scripts/system.sh poppler-utils tesseract-ocr
+	@command -v soffice >/dev/null || scripts/system.sh \
+		libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui
 	@echo "installing Python packages ..."
 	@$(PIP) -e ".[samples]"
 	@$(BIN)/mmsearch models pull lite

@@ -1,110 +1,59 @@
 """Files in, searchable pages out: read, store, index, make visible, then add the vectors.
 
-A document is searchable by its words as soon as all its pages are read. Vectors of dense views
-follow: when the readers are done, since on a CPU both want the same cores, or meanwhile where a GPU
-or a server makes them. Every step can be cut off and repeated: what a killed run left is found by
-the next one and finished.
+A document is searchable by its words as soon as all its pages are read. Every step can be cut off
+and repeated: what a killed run left is found by the next one and finished.
 """
 
 from __future__ import annotations
 
-import hashlib
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from ingest.cage import Cage, Event, Finished, Job, Opened, PageFailed, PageRead
-from ingest.sources import Passed, Source, discover
-from mmsearch import documents, filters
-from mmsearch.encoders import Encoder, PageContent
+from ingest.finding import Finder, Hashed, Unchanged, Walked
+from ingest.known import Known, failure, with_place
+from ingest.members import OpenArchives
+from ingest.passwords import passwords_of
+from ingest.report import FileResult, Progress, Report, Status
+from ingest.sources import Named, Passed, Source
+from ingest.vectors import Reading, Vectors
+from ingest.workplace import Workplace
+from mmsearch import documents
+from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import UnreadableFile
-from mmsearch.filters import Filter, HasVector
 from mmsearch.index import Point
-from mmsearch.types import Document, DocumentState, Location, Page, Query, Vector
+from mmsearch.paths import INSIDE
+from mmsearch.types import Document, DocumentState, Page, Query, Vector
 
 UPSERT_PAGES = 32  # pages written at once
-ENCODE_PAGES = 64  # pages encoded at once: lets the encoder sort by length
-ENCODE_PAGES_ELSEWHERE = 256  # on a GPU or a server, which must not wait between batches
 OPTIMISE_AFTER = 5_000  # pages added by a run; smaller additions are as fast unmerged
-
-Status = Literal["done", "skipped", "failed"]
-_Vectors = dict[str, Vector | UnreadableFile]
-
-
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """What became of one file. `document` is its id, `reason` says why it was not read."""
-
-    path: str
-    status: Status
-    pages: int = 0
-    document: str = ""
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run stands; handed to the `progress` callback after every change."""
-
-    files: int = 0
-    files_found: int = 0
-    bytes_found: int = 0
-    bytes_done: int = 0
-    pages: int = 0
-    pages_failed: int = 0
-    vectors: int = 0
-    vectors_wanted: int = 0
-    phase: str = "reading"
-    started: float = field(default_factory=time.monotonic)
-    walked: bool = False
-
-    @property
-    def pages_per_second(self) -> float:
-        """Pages read a second since the start of the run."""
-        return self.pages / max(time.monotonic() - self.started, 1e-9)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """A guess from the bytes read so far; None until there is something to go by."""
-        if not self.bytes_done or not self.walked:
-            return None
-        spent = time.monotonic() - self.started
-        return spent * (self.bytes_found - self.bytes_done) / self.bytes_done
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of every file of a run, in the order in which they ended."""
-
-    results: list[FileResult] = field(default_factory=list)
-    seconds_reading: float = 0.0
-    seconds_encoding: float = 0.0
-
-    def of(self, status: Status) -> list[FileResult]:
-        """The files that ended so."""
-        return [result for result in self.results if result.status == status]
 
 
 def run(
-    paths: Iterable[str | Path],
+    paths: Iterable[Named],
     engine: SearchEngine,
     *,
+    retry: bool = False,
+    passwords: Sequence[str] = (),
+    stop: threading.Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_file: Callable[[FileResult], None] | None = None,
 ) -> Report:
     """Bring files and folders into the index of `engine`.
 
     Unchanged files are skipped, changed ones replace their old version, files with the same bytes
-    become one document with several paths. Failed files are tried again by the next run.
+    become one document with several paths. What failed before fails again without being read,
+    unless it was for want of a password or a program.
 
     Args:
-        paths: files and folders.
+        paths: files and folders, or what `sources.discover` found of them.
+        retry: read again what failed before: whole files, and single pages.
+        passwords: tried on encrypted files, before those of the settings.
+        stop: set it to have the run finish the pages in hand and return.
         progress: called after every change.
         on_file: called with each file's result as it ends.
 
@@ -113,31 +62,24 @@ def run(
 
     Raises:
         MissingModel: the profile's models are not there; nothing was read.
+        InvalidSetting: the file of passwords cannot be read.
         IndexUnavailable: the index went away; run again to go on.
     """
+    known = (*passwords, *passwords_of(engine.settings))
     for encoder in engine.encoders.values():
         encoder.encode_query(Query("ready"))  # fails now rather than after hours of reading
-    run_ = _Run(engine, progress or (lambda _: None), on_file or (lambda _: None))
-    return run_.all(list(paths))
-
-
-@dataclass(frozen=True, slots=True)
-class _Hashed:
-    """A file whose bytes are known: the SHA-256 of them is the document's id."""
-
-    source: Source
-    document: str
-
-
-@dataclass(slots=True)
-class _Reading:
-    """A document whose pages are coming in, and the further files with the same bytes."""
-
-    document: Document
-    source: Source
-    failed_pages: dict[int, str] = field(default_factory=dict)
-    pages: int = 0
-    twins: list[Source] = field(default_factory=list)
+    parent = None if "://" in engine.index.address else Path(engine.index.address)
+    with Workplace(parent) as workplace:
+        run_ = _Run(
+            engine,
+            workplace,
+            retry=retry,
+            passwords=known,
+            stop=stop or threading.Event(),
+            progress=progress or (lambda _: None),
+            on_file=on_file or (lambda _: None),
+        )
+        return run_.all(list(paths))
 
 
 class _Run:
@@ -146,159 +88,191 @@ class _Run:
     def __init__(
         self,
         engine: SearchEngine,
+        workplace: Workplace,
+        *,
+        retry: bool,
+        passwords: Sequence[str],
+        stop: threading.Event,
         progress: Callable[[Progress], None],
         on_file: Callable[[FileResult], None],
     ) -> None:
         self._engine = engine
         self._index = engine.index
         self._documents = engine.documents
+        self._workplace = workplace
+        self._retry = retry
+        self._passwords = passwords
+        self._known = Known(engine, retry=retry, passwords=bool(passwords))
+        self._stop = stop
         self._tell = progress
         self._on_file = on_file
         self._progress = Progress()
         self._report = Report()
-        self._found: queue.Queue[_Hashed | Passed | Source | Exception | None] = queue.Queue(64)
-        self._reading: dict[str, _Reading] = {}
-        self._readable: list[_Reading] = []  # read and visible, vectors still to come
+        self._reading: dict[str, Reading] = {}
+        self._archives = OpenArchives(engine.documents, self._known, self._report, self._result)
         self._unwritten: list[Point] = []
-        self._dense = {n: e for n, e in engine.encoders.items() if e.kind != "sparse"}
-        elsewhere = bool(self._dense) and all(e.leaves_cpu for e in self._dense.values())
-        self._elsewhere = ThreadPoolExecutor(1) if elsewhere else None
-        self._at_once = ENCODE_PAGES_ELSEWHERE if elsewhere else ENCODE_PAGES
-        self._encoding: Iterator[Future[_Vectors]] | None = None  # of one group of documents
-        self._awaited: Future[_Vectors] | None = None
-        # Two runs at once on one file, one of them killed, can leave a finished document with
-        # pages that nobody sees: such a document is gone through again.
-        not_visible = self._index.pages.scroll(filters.equals("ready", 0), payload=["document"])
-        self._hidden = {point.payload["document"] for point in not_visible}
-        self._at = self._trusted_places()
+        self._vectors = Vectors(engine, encoded=self._encoded, done=self._done)
+        self._finder = Finder(
+            engine.settings, passwords, workplace, self._progress, self._known.is_unchanged
+        )
 
-    def all(self, paths: Sequence[str | Path]) -> Report:
+    def all(self, paths: Sequence[Named]) -> Report:
         """Read, then encode, then bring the index into shape."""
         started = time.monotonic()
+        self._known.forget_lost(paths)
         try:
             self._read_all(paths)
             self._report.seconds_reading = time.monotonic() - started
             started = time.monotonic()
             self._progress.phase = "encoding"
-            self._encode(wait=True)
+            self._progress.workers = ()
+            self._vectors.finish(self._stop.is_set)
             self._report.seconds_encoding = time.monotonic() - started
         finally:
-            if self._elsewhere:
-                self._elsewhere.shutdown(wait=False, cancel_futures=True)
-        if self._progress.pages >= OPTIMISE_AFTER:
+            self._finder.stop.set()
+            self._vectors.close()
+        self._report.stopped = self._stop.is_set()
+        if self._progress.pages >= OPTIMISE_AFTER and not self._report.stopped:
             self._progress.phase = "optimising"
             self._tell(self._progress)
             self._index.optimize()
         self._index.flush()
         return self._report
 
-    def _read_all(self, paths: Sequence[str | Path]) -> None:
-        with Cage(self._engine.settings, pixels=self._engine.profile.picture_pixels) as cage:
-            threading.Thread(
-                target=self._find, args=(paths,), daemon=True, name="mmsearch-find"
-            ).start()
+    def _read_all(self, paths: Sequence[Named]) -> None:
+        with Cage(
+            self._engine.settings,
+            pixels=self._engine.profile.picture_pixels,
+            passwords=self._passwords,
+            scratch=self._workplace.path / "scratch",
+        ) as cage:
+            self._finder.start(paths)
             for event in cage.read(self._next_job):
                 self._handle(event)
-                if self._elsewhere:
-                    self._encode(wait=False)
+                self._vectors.go_on()
+                self._progress.workers = tuple(cage.activity())
                 self._tell(self._progress)
+                if self._stop.is_set():
+                    cage.stop()
+        self._write_pages()
 
-    def _trusted_places(self) -> dict[str, tuple[Location, Document] | None]:
-        """Where finished documents are; None for a path that has to be looked at again.
-
-        A path of two documents is one whose old version was about to be forgotten.
-        """
-        places: dict[str, tuple[Location, Document] | None] = {}
-        for document in self._documents.all():
-            finished = document.state is DocumentState.DONE and document.id not in self._hidden
-            for place in document.locations:
-                trusted = finished and place.path not in places
-                places[place.path] = (place, document) if trusted else None
-        return places
-
-    # Finding: a thread walks and hashes, the run decides.
-
-    def _find(self, paths: Sequence[str | Path]) -> None:
-        try:
-            found = list(discover(paths))
-            sources = [item for item in found if isinstance(item, Source)]
-            self._progress.files_found = len(found)
-            self._progress.bytes_found = sum(source.size for source in sources)
-            self._progress.walked = True
-            for item in found:
-                self._found.put(self._hashed(item) if isinstance(item, Source) else item)
-            self._found.put(None)
-        except Exception as error:  # whatever it is, it is the run's to raise
-            self._found.put(error)
-
-    def _hashed(self, source: Source) -> _Hashed | Passed | Source:
-        """The source with its hash; the source as it is when nothing changed since it was read."""
-        limit = self._engine.settings.max_file_bytes
-        if source.size > limit:
-            reason = f"{source.size >> 20} MiB, over the limit of {limit >> 20} MiB; "
-            return Passed(source.path, reason + "raise the setting max_file_bytes", failed=True)
-        if at := self._at.get(str(source.path)):
-            place, document = at
-            if (place.mtime, document.size) == (source.mtime, source.size):
-                return source
-        try:
-            with source.path.open("rb") as file:
-                return _Hashed(source, hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror}; check its permissions"
-            return Passed(source.path, reason, failed=True)
+    # Finding: a thread walks, unpacks and hashes, the run decides.
 
     def _next_job(self) -> Job | None:
         while True:
-            found = self._found.get_nowait()
-            if found is None:
+            if self._stop.is_set():
                 return None
-            if isinstance(found, Exception):
-                raise found
-            if isinstance(found, Passed):
-                status: Status = "failed" if found.failed else "skipped"
-                self._result(FileResult(str(found.path), status, reason=found.reason), 0)
-            elif isinstance(found, Source):
-                if at := self._at[str(found.path)]:
-                    self._skipped(found, at[1], "unchanged")
-            elif job := self._consider(found.source, found.document):
-                return job
+            found = self._finder.next()
+            match found:
+                case None:
+                    return None
+                case Passed():
+                    self._passed(found)
+                case Unchanged(source=source):
+                    self._unchanged(source)
+                case Walked():
+                    self._archives.walked(found)
+                case Hashed():
+                    self._report.seen.add(str(found.source.path))
+                    self._archives.enter(str(found.source.path))
+                    if found.source.is_archive:
+                        self._archives.open(found)
+                    elif job := self._consider(found):
+                        return job
 
-    def _consider(self, source: Source, id_: str) -> Job | None:
+    def _passed(self, found: Passed) -> None:
+        self._archives.enter(str(found.path))
+        self._report.seen.add(str(found.path))
+        if found.folder:
+            self._report.unknown.add(str(found.path))
+        status: Status = "failed" if found.failed else "skipped"
+        self._result(FileResult(str(found.path), status, reason=found.reason, error=found.error), 0)
+
+    def _unchanged(self, source: Source) -> None:
+        """Nothing to do for a file, nor for any in it."""
+        path = str(source.path)
+        self._report.seen.add(path)
+        at = self._known.places[path]
+        assert at is not None
+        self._settled(source, at[1], "unchanged")
+        if source.is_archive:
+            self._report.unchanged_archives.add(path)
+            for place, document in filter(None, self._known.places.values()):
+                if place.path.startswith(path + INSIDE) and document.error:
+                    self._progress.files_found += 1
+                    self._failed_before(place.path, document, 0)
+
+    def _settled(self, source: Source, document: Document, reason: str) -> None:
+        if document.error:
+            self._failed_before(str(source.path), document, source.size)
+        else:
+            self._skipped(source, document, reason)
+
+    def _failed_before(self, path: str, document: Document, size: int) -> None:
+        reason = f"failed before ({document.reason}); run: mmsearch retry"
+        result = FileResult(path, "failed", 0, document.id, reason, document.error)
+        self._result(result, size)
+
+    def _consider(self, found: Hashed) -> Job | None:
         """What to do with a file whose bytes are known: read it, or join it to its twin."""
+        source, id_ = found.source, found.document
         if id_ in self._reading:
             self._reading[id_].twins.append(source)
+            self._finder.release(source)
             return None
-        known = self._record(id_)
-        if known and known.state is DocumentState.DONE and id_ not in self._hidden:
-            document = self._with_place(known, source)
-            if document != known:
-                # The record goes last: if this is cut short, the next run does it again.
-                self._index.pages.set_payload(
-                    documents.shared_payload(document), documents.of_document(id_)
-                )
-                self._documents.put(document)
-            self._forget_old_version(source, id_)
-            touched = str(source.path) in known.paths  # another time of change, the same bytes
-            reason = "unchanged" if touched else "same content as " + _first_other(document, source)
-            self._skipped(source, document, reason)
+        known = self._known.record(id_)
+        if known and self._known.is_settled(known) and known.sidecar == found.sidecar:
+            self._finder.release(source)
+            self._join(known, source)
             return None
-        document = self._with_place(known or Document(id_, size=source.size), source)
-        document = replace(document, state=DocumentState.PENDING, reason="")
-        self._documents.put(document)
-        reading = _Reading(document, source)
+        document = with_place(known or Document(id_, size=source.size), source)
+        same = known is not None and known.sidecar == found.sidecar
+        document = replace(
+            document, state=DocumentState.PENDING, reason="", error="", sidecar=found.sidecar
+        )
+        reading = Reading(document, source)
+        skip = self._stored_pages(reading, known) if known and same else frozenset()
+        reading.document = replace(document, failed_pages={})
+        self._documents.put(reading.document)
         self._reading[id_] = reading
-        skip = frozenset(self._stored_pages(id_)) if known else frozenset()
-        reading.pages = len(skip)
-        return Job(id_, source.path, skip)
+        return Job(id_, source.file, skip, source.sidecar)
 
-    def _stored_pages(self, id_: str) -> Iterator[int]:
-        """The pages that a run which was cut off has read, stored and indexed."""
-        where = documents.of_document(id_)
-        for point in self._index.pages.scroll(where, payload=["number"]):
+    def _join(self, known: Document, source: Source) -> None:
+        """A further place of a document that has been dealt with."""
+        document = with_place(known, source)
+        if document != known:
+            # The record goes last: if this is cut short, the next run does it again.
+            self._index.pages.set_payload(
+                documents.shared_payload(document), documents.of_document(known.id)
+            )
+            self._documents.put(document)
+        failed = known.state is DocumentState.FAILED
+        self._known.forget_old_version(source, known.id, keep_done=failed)
+        touched = str(source.path) in known.paths  # another time of change, the same bytes
+        same = "same content as " + _first_other(document, source)
+        self._settled(source, document, "unchanged" if touched else same)
+
+    def _stored_pages(self, reading: Reading, known: Document) -> frozenset[int]:
+        """The pages that an earlier run has read, stored and indexed, and what it missed of them.
+
+        Pages of which something is missing are among them only if this run would not read them
+        again.
+        """
+        self._engine.store.clear_unfinished(known.id)
+        stored: set[int] = set()
+        where = documents.of_document(known.id)
+        shown = ["number", "warning", "blank"]
+        for point in self._index.pages.scroll(where, payload=shown):
             number = point.payload["number"]
-            if self._engine.store.has(id_, number):
-                yield number
+            warning = point.payload.get("warning", "")
+            if warning and self._retry:
+                continue
+            if self._engine.store.has(known.id, number):
+                stored.add(number)
+                self._count(reading, blank=bool(point.payload["blank"]))
+                if warning:
+                    reading.failed_pages[number] = warning
+        return frozenset(stored)
 
     # Reading: events of the cage become points.
 
@@ -311,13 +285,15 @@ class _Run:
                 )
             case PageRead(page=page, words=words):
                 self._store(reading, page, words)
-            case PageFailed(number=number, reason=reason):
-                reading.failed_pages[number] = reason
-                self._progress.pages_failed += 1
-            case Finished(reason=reason):
-                self._read(reading, reason)
+            case PageFailed(number=number, reason=reason, last=last):
+                shown = f"pages {number} to {last}: {reason}" if last else reason
+                reading.failed_pages[number] = shown
+                self._progress.pages_failed += (last or number) - number + 1
+            case Finished(reason=reason, error=error):
+                self._finder.release(reading.source)
+                self._read(reading, reason, error)
 
-    def _store(self, reading: _Reading, page: Page, words: bytes) -> None:
+    def _store(self, reading: Reading, page: Page, words: bytes) -> None:
         document = reading.document
         self._engine.store.put(document.id, page.number, page.picture, words)
         content = PageContent(page.full_text, page.picture)
@@ -331,22 +307,32 @@ class _Run:
         self._unwritten.append(Point(point, documents.page_payload(document, page), vectors))
         if len(self._unwritten) >= UPSERT_PAGES:
             self._write_pages()
-        reading.pages += 1
+        if page.warning:
+            reading.failed_pages[page.number] = page.warning
+            self._progress.pages_failed += 1
+        self._count(reading, blank=page.blank)
         self._progress.pages += 1
+
+    def _count(self, reading: Reading, *, blank: bool) -> None:
+        reading.pages += 1
+        reading.encodable += not (blank and self._engine.settings.blank_pages == "skip")
 
     def _write_pages(self) -> None:
         self._index.pages.upsert(self._unwritten)
         self._unwritten = []
 
-    def _read(self, reading: _Reading, reason: str) -> None:
+    def _read(self, reading: Reading, reason: str, error: str) -> None:
         """Every page of a document was read or has failed: make it visible, or fail it."""
         self._write_pages()
         if not self._still_there(reading):
             return
+        if not reason and _has_changed(reading.source):
+            reason, error = "changed while it was read; ingest it again", UnreadableFile.__name__
         if not reason and not reading.pages:
             reason = next(iter(reading.failed_pages.values()), "has no page that could be read")
+            error = UnreadableFile.__name__
         if reason:
-            self._failed(reading, reason)
+            self._failed(reading, reason, error)
             return
         failed = dict(sorted(reading.failed_pages.items()))
         reading.document = replace(reading.document, failed_pages=failed)
@@ -355,93 +341,25 @@ class _Run:
             documents.shared_payload(reading.document) | {"ready": 1},
             documents.of_document(reading.document.id),
         )
-        self._readable.append(reading)
-        self._progress.vectors_wanted += reading.pages
+        self._vectors.add(reading)
+        self._progress.vectors_wanted += reading.encodable
 
-    def _failed(self, reading: _Reading, reason: str) -> None:
-        document = replace(reading.document, state=DocumentState.FAILED, reason=reason)
+    def _failed(self, reading: Reading, reason: str, error: str) -> None:
+        document = failure(reading.document, reason, error)
         self._index.pages.delete(documents.of_document(document.id))
         self._engine.store.delete(document.id)
         self._documents.put(document)
         del self._reading[document.id]
         for source in (reading.source, *reading.twins):
-            self._forget_old_version(source, document.id, keep_done=True)
-            result = FileResult(str(source.path), "failed", 0, document.id, reason)
+            self._known.forget_old_version(source, document.id, keep_done=True)
+            result = FileResult(str(source.path), "failed", 0, document.id, reason, error)
             self._result(result, source.size)
 
-    # Encoding: dense vectors of what is visible already.
+    def _encoded(self, pages: int) -> None:
+        self._progress.vectors += pages
+        self._tell(self._progress)
 
-    def _encode(self, *, wait: bool) -> None:
-        """Go on encoding: to the end, or as far as is possible without waiting.
-
-        Only the model runs in another thread; the index is written by this one.
-        """
-        while True:
-            if self._encoding is None:
-                group = self._next_group(whole=not wait)
-                if not group:
-                    return
-                self._encoding = self._encode_group(group)
-            elif self._awaited and not wait and not self._awaited.done():
-                return
-            self._awaited = next(self._encoding, None)
-            if self._awaited is None:
-                self._encoding = None
-
-    def _next_group(self, *, whole: bool) -> list[_Reading]:
-        """The next documents, as many as fill a batch; where `whole` is set, none until they do."""
-        group: list[_Reading] = []
-        pages = 0
-        while pages < self._at_once and len(group) < len(self._readable):
-            group.append(self._readable[len(group)])
-            pages += group[-1].pages
-        if whole and pages < self._at_once:
-            return []
-        del self._readable[: len(group)]
-        return group
-
-    def _encode_group(self, group: Sequence[_Reading]) -> Iterator[Future[_Vectors]]:
-        """Encode some documents; yields what has to be waited for before it can go on."""
-        for name, encoder in self._dense.items():
-            missing = {
-                point: (reading, number)
-                for reading in group
-                for point, number in self._missing(reading, name)
-            }
-            for start in range(0, len(missing), self._at_once):
-                ids = list(missing)[start : start + self._at_once]
-                contents = self._engine.contents(ids, encoder.reads)
-                if self._elsewhere:
-                    made = self._elsewhere.submit(_encoded, encoder, contents)
-                    yield made
-                    vectors = made.result()
-                else:
-                    vectors = _encoded(encoder, contents)
-                for id_, vector in vectors.items():
-                    if isinstance(vector, UnreadableFile):
-                        # Its words are found all the same.
-                        reading, number = missing[id_]
-                        reading.failed_pages[number] = f"no {name} vector: {vector}"
-                self._index.pages.set_vectors(
-                    {
-                        id_: {name: vector}
-                        for id_, vector in vectors.items()
-                        if not isinstance(vector, UnreadableFile)
-                    }
-                )
-                self._progress.vectors += len(ids)
-                self._tell(self._progress)
-        for reading in group:
-            self._done(reading)
-
-    def _missing(self, reading: _Reading, view: str) -> list[tuple[str, int]]:
-        """The points of a document without a vector in `view` and their numbers, in page order."""
-        where = documents.of_document(reading.document.id) & Filter(must_not=(HasVector(view),))
-        points = self._index.pages.scroll(where, payload=["number"])
-        pages = ((point.id, int(point.payload["number"])) for point in points)
-        return sorted(pages, key=lambda page: page[1])
-
-    def _done(self, reading: _Reading) -> None:
+    def _done(self, reading: Reading) -> None:
         shown = reading.document
         if not self._still_there(reading):
             return
@@ -453,21 +371,23 @@ class _Run:
             )
         self._documents.put(document)
         del self._reading[document.id]
-        self._forget_old_version(reading.source, document.id)
-        result = FileResult(str(reading.source.path), "done", reading.pages, document.id)
+        self._known.forget_old_version(reading.source, document.id)
+        result = FileResult(
+            str(reading.source.path), "done", reading.pages, document.id, failed_pages=failed
+        )
         self._result(result, reading.source.size)
         for twin in reading.twins:
-            self._forget_old_version(twin, document.id)
+            self._known.forget_old_version(twin, document.id)
             self._skipped(twin, document, f"same content as {reading.source.path}")
 
-    def _still_there(self, reading: _Reading) -> bool:
+    def _still_there(self, reading: Reading) -> bool:
         """Take over where the document is known by now; clear up if somebody removed it."""
         document = reading.document
-        known = self._record(document.id)
+        known = self._known.record(document.id)
         if known:
             document = replace(document, locations=known.locations)
             for twin in reading.twins:
-                document = self._with_place(document, twin)
+                document = with_place(document, twin)
             reading.document = document
             return True
         self._engine.forget(document, set(document.paths))  # pages written since the removal
@@ -480,45 +400,32 @@ class _Run:
 
     # Records and results.
 
-    def _record(self, id_: str) -> Document | None:
-        """What is known of a document now: other processes ingest and remove as well."""
-        return self._documents.get(id_).get(id_)
-
-    def _with_place(self, document: Document, source: Source) -> Document:
-        place = Location(str(source.path), source.name, source.mtime)
-        others = tuple(p for p in document.locations if p.path != place.path)
-        if len(others) < len(document.locations):  # keep the order of first sight
-            places = tuple(place if p.path == place.path else p for p in document.locations)
-            return replace(document, locations=places)
-        return replace(document, locations=(*others, place))
-
-    def _forget_old_version(self, source: Source, id_: str, *, keep_done: bool = False) -> None:
-        """The file has other bytes than when it was last read: its old document loses the path."""
-        path = str(source.path)
-        for document in self._documents.at(path):
-            kept = keep_done and document.state is DocumentState.DONE
-            if document.id != id_ and not kept:
-                self._engine.forget(document, {path})
-
     def _skipped(self, source: Source, document: Document, reason: str) -> None:
-        pages = document.page_count - len(document.failed_pages)
+        pages = document.page_count
+        if document.failed_pages:  # some of them are there all the same
+            pages = self._index.pages.count(documents.of_document(document.id))
         result = FileResult(str(source.path), "skipped", pages, document.id, reason)
         self._result(result, source.size)
 
     def _result(self, result: FileResult, size: int) -> None:
         self._report.results.append(result)
         self._progress.files += 1
+        self._progress.files_failed += result.status == "failed"
         self._progress.bytes_done += size
         self._on_file(result)
         self._tell(self._progress)
+        self._archives.leave(result)
 
 
-def _encoded(encoder: Encoder, contents: Mapping[str, PageContent]) -> _Vectors:
-    """The vector of each page that has one, or why it has none, by point."""
-    found = encoder.encode_pages(list(contents.values()))
-    return {
-        point: vector for point, vector in zip(contents, found, strict=True) if vector is not None
-    }
+def _has_changed(source: Source) -> bool:
+    """Whether a file is no longer what was hashed: its pages may be of two versions."""
+    if source.unpacked:
+        return False
+    try:
+        status = source.path.stat()
+    except OSError:
+        return False  # it was read to its end
+    return (round(status.st_mtime, 3), status.st_size) != (source.mtime, source.size)
 
 
 def _first_other(document: Document, source: Source) -> str:

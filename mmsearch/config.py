@@ -84,10 +84,19 @@ class Settings:
     archive_ratio: int = _setting(
         200, "Most bytes unpacked for each byte of an archive, beyond its first 100 MiB."
     )
-    workers: int = _setting(0, "Reading processes; 0 takes one per CPU core.")
-    worker_memory: int = _setting(3 << 30, "Memory limit of a reading process, in bytes.")
+    workers: int = _setting(0, "Processes that read or recognise at a time; 0 takes one per CPU core.")
+    worker_memory: int = _setting(3 << 30, "Memory limit of each of these processes, in bytes.")
     open_timeout: float = _setting(120.0, "Seconds that opening a file may take.")
-    page_timeout: float = _setting(60.0, "Seconds that reading one page may take.")
+    page_timeout: float = _setting(60.0, "Seconds that reading one page may take, and recognising its text.")
+    watch_settle: float = _setting(
+        5.0, "Seconds that a file must not have changed before it is read while watching."
+    )
+    watch_poll: float = _setting(
+        0.0, "Seconds between looks at watched folders; 0 waits for the system's events."
+    )
+    watch_sweep: float = _setting(
+        600.0, "Seconds between looks at all of the watched folders, for what was missed; 0 never."
+    )
     host: str = _setting("127.0.0.1", "Address that the web page listens on.")
     port: int = _setting(7860, "Port that the web page listens on.")
 

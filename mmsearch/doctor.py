@@ -24,6 +24,9 @@ PACKAGES = (
 
 # Only the profiles of Qwen need these.
 OPTIONAL = ("torch", "transformers", "sentence-transformers", "qwen-vl-utils")
+_OFFICE = (
+    "apt-get install libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def examine(settings: Settings) -> list[Check]:
         *map(_optional, OPTIONAL),
         _program("pdftoppm", "apt-get install poppler-utils", "second opinion on damaged PDFs"),
         _program("tesseract", "apt-get install tesseract-ocr", "fast OCR of clean scans"),
+        _program("soffice", _OFFICE, "pages of office files"),
         _accelerator(settings),
         _model("text model", _text_model),
         *_models(settings, profile),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from mmsearch import filters
+from mmsearch import filters, looks
 from mmsearch.filters import Filter
 from mmsearch.index import Collection, FieldType, Point, Schema
 from mmsearch.types import Document, DocumentState, Location, Page, Payload
@@ -26,6 +26,7 @@ PAGE_FIELDS: Mapping[str, FieldType] = {
     "mtime": "float",
     "blank": "integer",
     "ready": "integer",
+    "look_bands": "keyword",
 }
 READY = filters.equals("ready", 1)
 
@@ -59,8 +60,11 @@ def page_payload(document: Document, page: Page) -> Payload:
         "blank": int(page.blank),
         "ready": 0,
     }
+    if page.warning:
+        payload["warning"] = page.warning
     if page.look:
         payload["look"] = page.look
+        payload["look_bands"] = looks.bands(page.look)
     if page.seconds is not None:
         payload["seconds"] = page.seconds
     return payload | shared_payload(document)

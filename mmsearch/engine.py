@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsearch import config, documents, filters, fusion, profiles, snippets
+from mmsearch import config, documents, duplicates, filters, fusion, profiles, snippets
 from mmsearch.config import Settings
 from mmsearch.documents import DOCUMENT_SCHEMA, PAGE_FIELDS, READY, Documents
 from mmsearch.encoders import Encoder, PageContent, Reads
@@ -25,8 +25,9 @@ from mmsearch.errors import (
 from mmsearch.filters import Filter
 from mmsearch.index import FORMAT, Index, Schema, Search
 from mmsearch.page_store import PageStore
+from mmsearch.paths import absolute, is_below
 from mmsearch.rerankers import Reranker
-from mmsearch.types import Document, Hit, Query, absolute
+from mmsearch.types import Document, Hit, Query, Twin
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -243,13 +244,19 @@ class SearchEngine:
     def hits(
         self, query: Query, candidates: Sequence[Candidate], *, snippet: bool = True
     ) -> list[Hit]:
-        """Candidates with their documents and, where wanted, snippets, in the order given."""
+        """Candidates with their documents, in the order given.
+
+        Without `snippet`, neither snippets nor `also_in` are looked for.
+        """
         ids = [candidate.point for candidate in candidates]
         shown = ["document", "number", "seconds"] + ["text"] * snippet
         points = {
             point.id: point.payload for point in self.index.pages.retrieve(ids, payload=shown)
         }
-        known = self.documents.get(*{payload["document"] for payload in points.values()})
+        twins = duplicates.twins(self.index.pages, ids) if snippet else {}
+        named = {document for others in twins.values() for document, _ in others}
+        named |= {payload["document"] for payload in points.values()}
+        known = self.documents.get(*named)
         hits: list[Hit] = []
         for candidate in candidates:
             payload = points.get(candidate.point)
@@ -264,23 +271,28 @@ class SearchEngine:
                     scores=candidate.scores,
                     snippet=snippets.snippet(payload["text"], query.text) if snippet else "",
                     seconds=payload.get("seconds"),
+                    also_in=tuple(
+                        Twin(known[document], number)
+                        for document, number in twins.get(candidate.point, ())
+                        if document in known
+                    ),
                 )
             )
         return hits
 
     def find(self, name: str) -> list[Document]:
-        """The documents that a path, the path of a folder, or the start of an id names."""
+        """The documents that a path names, that lie in a folder or archive, or by start of id."""
         path = str(absolute(name))
         found = {document.id: document for document in self.documents.at(path)}
-        if not found:
+        if not found or any(document.kind == "archive" for document in found.values()):
             for document in self.documents.all():
-                inside = any(place.startswith(path + "/") for place in document.paths)
+                inside = any(is_below(place, [path]) for place in document.paths)
                 if inside or (len(name) >= 6 and document.id.startswith(name.lower())):
                     found[document.id] = document
         return list(found.values())
 
     def remove(self, name: str) -> list[Document]:
-        """Remove what a path, a folder or a document id (6 characters or more) names.
+        """Remove what a path, a folder, an archive or a document id (6 characters or more) names.
 
         A document that is known under other paths as well stays, and forgets this path.
 
@@ -292,7 +304,7 @@ class SearchEngine:
             raise NotFound(f"{name}: no such document in {self.index.address}; see: mmsearch list")
         path = str(absolute(name))
         for document in found:
-            gone = {p for p in document.paths if p == path or p.startswith(path + "/")}
+            gone = {place for place in document.paths if is_below(place, [path])}
             self.forget(document, gone or set(document.paths))
         return found
 

@@ -10,19 +10,44 @@ import io
 import math
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
+from mmsearch.captions import Caption, caption
 from mmsearch.errors import LimitExceeded, UnreadableFile
+from mmsearch.image_formats import (
+    ANIMATED_FORMATS,
+    COMMON_FORMATS,
+    EXTENSIONS,
+    PAGED_FORMATS,
+    RARE_FORMATS,
+    looks_like_image,
+)
+from mmsearch.rgb import as_rgb, upright
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_PIXELS",
+    "PICTURE_FACTOR",
+    "PICTURE_PIXELS",
+    "Frames",
+    "encode_picture",
+    "looks_like_image",
+    "open_frames",
+    "open_image",
+    "page_picture",
+    "picture_size",
+    "thumbnail",
+]
 
 MAX_PIXELS = 200_000_000
 PICTURE_PIXELS = 1_843_200  # 1800 tokens of 32 x 32 pixels
@@ -31,64 +56,13 @@ _LEAST_PICTURE_PIXELS = 4096
 _MAX_ASPECT = 200  # what Qwen3-VL accepts
 _THUMBNAIL_SIDE = 320
 _JPEG_QUALITY = 85
-
-# Opened wherever an image comes from, uploads included.
-COMMON_FORMATS = (
-    *("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF"),  # JPEG includes MPO
-    *("JPEG2000", "AVIF", "HEIF", "PPM", "ICO"),
-)
-# Opened only by readers, which run in processes with limits. Never here: formats that start
-# another program (EPS) or read a second file.
-RARE_FORMATS = (
-    *("PCX", "DCX", "TGA", "SGI", "SUN", "PSD", "QOI", "XBM", "XPM", "MSP", "CUR", "ICNS", "IM"),
-    *("FITS", "SPIDER", "FLI", "DDS", "FTEX", "BLP"),
-)
-_PAGED_FORMATS = {"TIFF", "DCX"}  # frames are pages; elsewhere they are an animation
-
-EXTENSIONS = frozenset(
-    {
-        *(
-            ".png",
-            ".apng",
-            ".jpg",
-            ".jpeg",
-            ".jpe",
-            ".jfif",
-            ".mpo",
-            ".webp",
-            ".tif",
-            ".tiff",
-            ".bmp",
-            ".dib",
-        ),
-        *(".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".pbm"),
-        *(".pgm", ".ppm", ".pnm", ".pfm", ".ico", ".pcx", ".dcx", ".tga", ".sgi", ".rgb"),
-        *(".bw", ".ras", ".psd", ".qoi", ".xbm", ".xpm", ".msp", ".cur", ".icns", ".im"),
-        *(".fits", ".fit", ".spider", ".fli", ".flc", ".dds", ".ftc", ".ftu", ".blp"),
-    }
-)
-_SIGNATURES = (
-    *(b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM", b"GIF8"),
-    *(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"8BPS", b"qoif", b"\0\0\1\0", b"\0\0\2\0"),
-    *(b"DDS ", b"BLP1", b"BLP2", b"FTEX", b"icns", b"DanM", b"LinS", b"\x59\xa6\x6a\x95"),
-    *(b"\x01\xda", b"/* XPM */", b"SIMPLE  =", b"\xb1\x68\xde\x3a"),
-)
+_SUBFILE_TYPE = 254  # of TIFF: bit 0 says that this is a small copy of another page
+_MOST_SEARCHED = 10_000  # frames of a TIFF
 
 # Pillow raises at twice this; ours is the exact check, this one guards what it decodes inside
 # (the PNG in an icon). Between once and twice it only warns.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-
-
-def looks_like_image(head: bytes) -> bool:
-    """Whether a file that begins with `head` (16 bytes or more) announces itself as an image."""
-    if head.startswith(_SIGNATURES):
-        return True
-    if head[:1] == b"P" and head[1:2] in b"123456Ff" and head[2:3].isspace():
-        return True
-    if head[4:8] == b"ftyp":
-        return head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")
-    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
 
 def open_image(
@@ -99,7 +73,7 @@ def open_image(
     Args:
         source: a path, or the bytes of a file.
         max_pixels: limit of width x height, checked before decoding.
-        enough: pixels that suffice; a larger JPEG is then decoded at a reduced scale.
+        enough: pixels that suffice; a larger image is reduced, down to no fewer.
 
     Returns:
         The decoded RGB image: upright by its EXIF orientation, transparency on white.
@@ -112,29 +86,40 @@ def open_image(
         return frames.image(0, enough=enough)
 
 
-def open_frames(path: Path, *, max_pixels: int = MAX_PIXELS) -> Frames:
+def open_frames(path: Path, *, max_pixels: int = MAX_PIXELS, animated: bool = False) -> Frames:
     """Open an image file, of rare formats too, for random access to its frames.
 
-    Every page of a TIFF (or DCX) counts; of an animation only the first frame does.
+    Every page of a TIFF (or DCX) counts, small copies of a page do not. Of an animation only the
+    first frame does, unless `animated`.
 
     Raises:
         UnreadableFile: no such file, no image, another format, or damaged.
     """
-    return Frames(path, max_pixels=max_pixels, formats=COMMON_FORMATS + RARE_FORMATS)
+    formats = COMMON_FORMATS + RARE_FORMATS
+    return Frames(path, max_pixels=max_pixels, formats=formats, animated=animated)
 
 
 class Frames:
     """The frames of one open image file; a context manager. Index from 0."""
 
-    def __init__(self, source: Path | bytes, *, max_pixels: int, formats: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        source: Path | bytes,
+        *,
+        max_pixels: int,
+        formats: tuple[str, ...],
+        animated: bool = False,
+    ) -> None:
         self.name = source.name if isinstance(source, Path) else "image"
         self._max_pixels = max_pixels
         if max_pixels // 2 > (Image.MAX_IMAGE_PIXELS or 0):
             Image.MAX_IMAGE_PIXELS = max_pixels // 2
         with _one_line(self.name):
             self._image = Image.open(_opened(source, self.name), formats=_installed(formats))
-            paged = self._image.format in _PAGED_FORMATS
-            self._count = int(getattr(self._image, "n_frames", 1)) if paged else 1
+            several = PAGED_FORMATS | ANIMATED_FORMATS if animated else PAGED_FORMATS
+            self._indices: Sequence[int] = range(1)
+            if self._image.format in several:
+                self._indices = _page_indices(self._image)
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +133,7 @@ class Frames:
         self.close()
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._indices)
 
     def close(self) -> None:
         """Close the file."""
@@ -159,6 +144,26 @@ class Frames:
         """Pillow's name of the format, such as `PNG`."""
         return self._image.format or ""
 
+    @property
+    def moves(self) -> bool:
+        """Whether this is an animation of two frames or more."""
+        with _one_line(self.name):
+            return self.format in ANIMATED_FORMATS and bool(
+                getattr(self._image, "is_animated", False)
+            )
+
+    @property
+    def seconds(self) -> float:
+        """How long the frame that was decoded last stays on show; 0 where the file says nothing."""
+        duration = self._image.info.get("duration", 0)
+        return float(duration) / 1000 if isinstance(duration, (int, float)) else 0.0
+
+    def caption(self, index: int) -> Caption:
+        """The words in the file beside this frame; see `captions`."""
+        with _one_line(self.name):
+            self._seek(index)
+            return caption(self._image)
+
     def image(self, index: int, *, enough: int | None = None) -> Image.Image:
         """Decode one frame; see `open_image`.
 
@@ -168,8 +173,7 @@ class Frames:
         """
         thing = self.name if len(self) == 1 else f"{self.name}, frame {index + 1}"
         with _one_line(thing):
-            if index or len(self) > 1:
-                self._image.seek(index)
+            self._seek(index)
             width, height = self._image.size
             if width * height > self._max_pixels:
                 raise LimitExceeded(
@@ -179,18 +183,22 @@ class Frames:
             if enough and width * height > enough:
                 scale = math.sqrt(enough / (width * height))
                 self._image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
-            return _as_rgb(_upright(self._image))
+            self._image.load()
+            return upright(as_rgb(self._image, enough or self._max_pixels), self._image)
 
     def dpi(self, index: int) -> float:
         """Resolution the frame claims, in dots per inch; 0 where it claims none or nonsense."""
         with _one_line(self.name):
-            if index:
-                self._image.seek(index)
+            self._seek(index)
             try:
                 value = float(min(self._image.info.get("dpi", (0.0, 0.0))))
             except (TypeError, ValueError, ZeroDivisionError):
                 return 0.0
         return value if 50 <= value <= 4800 else 0.0
+
+    def _seek(self, index: int) -> None:
+        if len(self._indices) > 1 or self._indices[0]:
+            self._image.seek(self._indices[index])
 
 
 def picture_size(
@@ -310,52 +318,15 @@ def _damaged(thing: str, error: Exception) -> str:
     return f"{thing}: damaged or cut short ({cause}); copy or export it again"
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation; unreadable EXIF means none."""
-    image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # EXIF is free-form bytes that fail in many ways
-        return image
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB; never returns the image of an open file itself."""
-    mode = image.mode
-    if mode in ("I", "F") or mode.startswith("I;16"):
-        return _scaled_to_bytes(image).convert("RGB")
-    if mode == "LAB":
-        from PIL import ImageCms
-
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-        assert converted is not None
-        return converted
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):
-            page = Image.new("RGB", image.size, "white")
-            page.paste(image, mask=image.getchannel("A"))
-            return page
-    return image.convert("RGB") if image.mode != "RGB" else image.copy()
-
-
-def _scaled_to_bytes(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits as 8 bits.
-
-    Integers are scaled by the least number of bits that holds the brightest pixel, so 12-bit
-    scans in 16-bit files don't come out black; floats beyond 0..1 and negatives by their range.
-    """
-    import numpy as np
-
-    values = np.asarray(image, dtype=np.float32)
-    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(finite.min()), float(finite.max())
-    if image.mode != "F" and low >= 0:
-        low, high = 0.0, float(2 ** max(8, math.ceil(math.log2(high + 1))) - 1)
-    elif low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    elif low >= 0 and high <= 255:
-        low, high = 0.0, 255.0
-    span = (high - low) or 1.0
-    return Image.fromarray(((finite - low) * (255.0 / span)).round().astype(np.uint8))
+def _page_indices(image: Image.Image) -> Sequence[int]:
+    """The frames that are pages: all but the small copies that some TIFFs keep for previews."""
+    count = int(getattr(image, "n_frames", 1))
+    if image.format != "TIFF" or not 1 < count <= _MOST_SEARCHED:
+        return range(count)
+    full = []
+    for index in range(count):
+        image.seek(index)
+        reduced_copy = int(getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0)) & 1
+        if not reduced_copy:
+            full.append(index)
+    return full or range(count)

@@ -8,6 +8,7 @@ ROOT/ab/abcdef.../7.words.json  [[text, x0, y0, x1, y1, confidence], ...]
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ import numpy as np
 
 from mmsearch.errors import NotFound
 from mmsearch.types import Box, Word
+
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}$")
 
 
 class PageStore:
@@ -59,6 +62,14 @@ class PageStore:
     def has(self, document: str, number: int) -> bool:
         """Whether the page is stored whole; its picture is written last."""
         return bool(self._files.exists(self._path(document, f"{number}.jpg")))
+
+    def clear_unfinished(self, document: str) -> None:
+        """Remove what a process that was killed while writing has left of a document."""
+        folder = self._path(document)
+        if self._local and self._files.exists(folder):
+            for path in self._files.ls(folder, detail=False):
+                if _UNFINISHED.search(path):
+                    self._files.rm(path)
 
     def delete(self, document: str) -> None:
         """Remove everything of a document."""

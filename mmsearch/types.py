@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -165,10 +163,19 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """A page of a document that is the same as another's."""
+
+    document: Document
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One page that was found; `score` is higher for better, `rank` counts from 1.
 
-    `scores` keeps each view's raw score. `box` is the spot on the page, where known.
+    `scores` keeps each view's raw score. `box` is the spot on the page, where known. `also_in`
+    are the pages of other documents that are the same.
     """
 
     rank: int
@@ -179,12 +186,8 @@ class Hit:
     snippet: str = ""
     box: Box | None = None
     seconds: float | None = None
+    also_in: tuple[Twin, ...] = ()
 
 
 Payload = dict[str, Any]
 PointId = str
-
-
-def absolute(path: str | Path) -> Path:
-    """The one spelling of a path in the index: without ~ and .., links as they are."""
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() follows links

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import struct
+import tarfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +136,79 @@ def page_image(
     return image
 
 
+def scanned(
+    page: Image.Image, *, skew: float = 0.0, noise: float = 4.0, seed: int = 0
+) -> Image.Image:
+    """The page as it comes from a scanner: greyish paper, noise, turned clockwise by `skew`."""
+    import numpy as np
+
+    grey = page.convert("L")
+    if skew:
+        grey = grey.rotate(-skew, Image.Resampling.BICUBIC, fillcolor=255)
+    random = np.random.default_rng(seed)
+    pixels = 236 - (255 - np.asarray(grey, np.float32)) * 0.8
+    pixels += random.normal(0, noise, pixels.shape)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+def empty_sheet(*, dpi: int = 150, through: Image.Image | None = None) -> Image.Image:
+    """A scanned sheet without print: grain, a shadow at two edges, punch holes.
+
+    Args:
+        through: the page on its other side, which shines through the paper.
+    """
+    import numpy as np
+    from PIL import ImageFilter, ImageOps
+
+    inch = dpi / 72
+    width, height = round(A4[0] * inch), round(A4[1] * inch)
+    random = np.random.default_rng(1)
+    clouds = Image.fromarray(random.integers(0, 14, (12, 9)).astype(np.uint8))
+    paper = 232.0 + np.asarray(clouds.resize((width, height), Image.Resampling.BICUBIC))
+    paper += random.normal(0, 3.5, (height, width))
+    paper[:, :9] -= np.linspace(110, 0, 9)
+    paper[-6:, 200:900] -= 90
+    if through is not None:
+        back = ImageOps.mirror(through.convert("L").resize((width, height)))
+        back = back.filter(ImageFilter.GaussianBlur(1.2))
+        paper -= (255 - np.asarray(back, np.float32)) * 0.17
+    sheet = Image.fromarray(paper.clip(0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(sheet)
+    for share in (0.36, 0.64):  # 6 mm, 12 mm from the left edge
+        radius, x, y = 8.5 * inch, 34 * inch, height * share
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=40)
+    return sheet.convert("RGB")
+
+
+def photo(width: int = 900, height: int = 700) -> Image.Image:
+    """A picture without text: soft shapes, edges that run askew, and grain."""
+    import numpy as np
+
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    random = np.random.default_rng(2)
+    hills = 90 + 60 * np.sin(x / 90 + np.cos(y / 130)) + 40 * np.sin((x + 0.2 * y) / 23)
+    stripes = np.where((y - 0.12 * x) % 60 < 9, -70.0, 0.0)
+    grey = hills + stripes + random.normal(0, 12, hills.shape)
+    channels = [grey, 0.8 * grey + 30, 0.6 * grey + 60 + y / 10]
+    return Image.fromarray(np.stack(channels, -1).clip(0, 255).astype(np.uint8))
+
+
+def script_image(lines: Sequence[str], font: str, *, rtl: bool = False) -> Image.Image:
+    """An A4 page at 200 dpi of a script that needs its own font; `font` is a file name.
+
+    Raises:
+        OSError: the font is not installed.
+    """
+    inch = 200 / 72
+    image = Image.new("RGB", (round(A4[0] * inch), round(A4[1] * inch)), "white")
+    draw = ImageDraw.Draw(image)
+    face = ImageFont.truetype(font, round(14 * inch))
+    for number, line in enumerate(lines):
+        x, anchor = (image.width - 60 * inch, "ra") if rtl else (60 * inch, "la")
+        draw.text((x, (72 + 26 * number) * inch), line, fill="black", font=face, anchor=anchor)
+    return image
+
+
 def write_tiff(path: Path, pages: Sequence[Image.Image], *, dpi: int = 150) -> Path:
     """A TIFF of several pages, compressed as fax machines do (1 bit a pixel)."""
     first, *rest = [page.convert("1") for page in pages]
@@ -152,3 +231,115 @@ def _canvas(path: Path, size: tuple[float, float], password: str = "") -> Any:
     encrypt = StandardEncryption(password, canPrint=1) if password else None
     # `invariant` leaves out the time: the same call makes the same bytes.
     return Canvas(str(path), pagesize=size, invariant=1, encrypt=encrypt)
+
+
+def write_zip(
+    path: Path, files: Mapping[str, bytes] | Sequence[tuple[str, bytes]], method: int = 8
+) -> Path:
+    """A zip file; given as pairs, a name may come twice. `method` is of `zipfile`."""
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", method) as archive:
+        warnings.simplefilter("ignore")  # of names that come twice
+        for name, content in files.items() if isinstance(files, Mapping) else files:
+            entry = zipfile.ZipInfo(name, (2020, 2, 29, 12, 30, 0))
+            archive.writestr(entry, content, method)
+    return path
+
+
+def write_raw_zip(path: Path, names: Mapping[bytes, bytes], *, flags: int = 0) -> Path:
+    """A zip file of stored entries whose names are any bytes."""
+    body, directory = b"", b""
+    for name, content in names.items():
+        common = struct.pack(
+            "<5H3L2H", 20, flags, 0, 0, 0x5061, zlib.crc32(content), *[len(content)] * 2,
+            len(name), 0,
+        )  # fmt: skip
+        directory += b"PK\x01\x02\x14\x00" + common
+        directory += struct.pack("<3H2L", 0, 0, 0, 0, len(body)) + name
+        body += b"PK\x03\x04" + common + name + content
+    counts = struct.pack("<4H2LH", 0, 0, len(names), len(names), len(directory), len(body), 0)
+    path.write_bytes(body + directory + b"PK\x05\x06" + counts)
+    return path
+
+
+def write_tar(path: Path, files: Mapping[str, bytes | tarfile.TarInfo], mode: str = "w") -> Path:
+    """A tar file, of contents or of headers of things that have none; `mode` as in `tarfile`."""
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            header = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            header.name, header.mtime = name, 1_600_000_000
+            if isinstance(content, bytes):
+                header.size = len(content)
+            archive.addfile(header, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return path
+
+
+def write_7z(
+    path: Path, files: Mapping[str, bytes], *, password: str | None = None, names_too: bool = False
+) -> Path:
+    """A 7z file in one block, encrypted by `password`, `names_too` or only the contents."""
+    from py7zr import SevenZipFile
+
+    with SevenZipFile(path, "w", password=password, header_encryption=names_too) as archive:
+        for name, content in files.items():
+            archive.writestr(content, name)
+    return path
+
+
+def write_rar(path: Path, files: Mapping[str, bytes]) -> Path:
+    """A RAR file, version 5, nothing compressed."""
+
+    def number(value: int) -> bytes:
+        return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + number(value >> 7)
+
+    def block(content: bytes) -> bytes:
+        content = number(len(content)) + content
+        return struct.pack("<L", zlib.crc32(content)) + content
+
+    body = b"Rar!\x1a\x07\x01\x00" + block(b"\x01\x00\x00")
+    for name, content in files.items():
+        size, title = number(len(content)), name.encode()
+        header = b"\x02\x02" + size + b"\x06" + size + number(0o100644)
+        header += struct.pack("<2L", 1_600_000_000, zlib.crc32(content))
+        body += block(header + b"\x00\x01" + number(len(title)) + title) + content
+    path.write_bytes(body + block(b"\x05\x00\x00"))
+    return path
+
+
+def write_bitfield_bmp(path: Path, image: Image.Image) -> Path:
+    """A BMP whose colours lie where few programs put them: Pillow refuses it."""
+    width, height = image.size
+    rows = b"".join(
+        b"".join(
+            bytes((0, *image.getpixel((column, row))[::-1]))  # type: ignore[index]
+            for column in range(width)
+        )
+        for row in reversed(range(height))
+    )
+    masks = struct.pack("<III", 0x0000FF00, 0xFF000000, 0x00FF0000)
+    core = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 32, 3, len(rows), 2835, 2835, 0, 0)
+    offset = 14 + len(core) + len(masks)
+    head = b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset)
+    path.write_bytes(head + core + masks + rows)
+    return path
+
+
+def write_tiff_with_preview(path: Path, pages: Sequence[Image.Image]) -> Path:
+    """A TIFF that keeps a small copy behind each page, as imaging programs do."""
+    frames = []
+    for page in pages:
+        preview = page.resize((page.width // 8, page.height // 8))
+        preview.encoderinfo = {"tiffinfo": {254: 1}}
+        frames += [page, preview]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    return path
+
+
+def with_iptc(jpeg: bytes, records: Sequence[tuple[int, int, bytes]]) -> bytes:
+    """A JPEG with IPTC records (record, data set, value), as picture agencies write them."""
+    block = b"".join(
+        struct.pack(">BBBH", 0x1C, record, dataset, len(value)) + value
+        for record, dataset, value in records
+    )
+    resource = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(block)) + block
+    resource += b"\0" * (len(block) % 2)
+    return jpeg[:2] + b"\xff\xed" + struct.pack(">H", len(resource) + 2) + resource + jpeg[2:]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +42,11 @@ def run(tmp_path: Path) -> Run:
 
 def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def files(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """What became of each file of a run."""
+    return [row for row in rows(done) if row["event"] == "file"]
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -111,7 +115,7 @@ def test_ingest_reports_every_file(run: Run, tmp_path: Path) -> None:
     (folder / "notes.xyz").write_text("not for us")
     done = run("ingest", folder, tmp_path / "absent.pdf", "--json")
     assert done.returncode == 1
-    by_name = {Path(row["path"]).name: row for row in rows(done)}
+    by_name = {Path(row["path"]).name: row for row in files(done)}
     assert by_name["good.pdf"]["status"] == "done"
     assert by_name["good.pdf"]["pages"] == 1
     assert by_name["good.pdf"]["reason"] is None
@@ -119,6 +123,7 @@ def test_ingest_reports_every_file(run: Run, tmp_path: Path) -> None:
     assert "is empty" in by_name["empty.pdf"]["reason"]
     assert "no such file" in by_name["absent.pdf"]["reason"]
     assert by_name["notes.xyz"] == {
+        "event": "file",
         "path": str(folder / "notes.xyz"),
         "status": "skipped",
         "pages": 0,
@@ -129,7 +134,7 @@ def test_ingest_reports_every_file(run: Run, tmp_path: Path) -> None:
     assert [Path(hit["paths"][0]).name for hit in hits] == ["good.pdf"]
     again = run("ingest", folder / "good.pdf", "--json")
     assert again.returncode == 0
-    assert rows(again)[0]["reason"] == "unchanged"
+    assert files(again)[0]["reason"] == "unchanged"
 
 
 def test_removed_and_compacted_leaves_no_word_behind(run: Run, tmp_path: Path) -> None:
@@ -184,7 +189,7 @@ def test_an_ocr_language_that_is_not_installed_is_named(run: Run, tmp_path: Path
     settings = {"MMSEARCH_OCR": "tesseract", "MMSEARCH_OCR_LANGUAGES": "xyz"}
     done = run("ingest", "scan.pdf", "--json", **settings)
     assert done.returncode == 1
-    assert "xyz" in rows(done)[0]["reason"]
+    assert "xyz" in files(done)[0]["reason"]
 
 
 def test_usage_errors_exit_2(run: Run) -> None:
@@ -237,23 +242,6 @@ def test_a_foreign_lock_is_named(run: Run, tmp_path: Path) -> None:
         held.write("4242\n")
         held.flush()
         assert "in use by another process (pid 4242)" in one_line(run("search", "words"))
-
-
-def test_interrupt_is_one_line(tmp_path: Path, sample_dir: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmsearch.cli", "ingest", str(sample_dir / "corpus"), "--json"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not list(tmp_path.glob("mmsearch-index/store/*/*/*.jpg")):
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.splitlines()[-1].startswith("mmsearch: stopped; what was finished is kept")
 
 
 def test_eval_prints_the_figures(run: Run, index: str, sample_dir: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def video(
     key_every: int = 12,
     pixel_aspect: Fraction | None = None,
     options: dict[str, str] | None = None,
+    tags: dict[str, str] | None = None,
 ) -> bytes:
     """An encoded video.
 
@@ -55,12 +56,14 @@ def video(
         mirrored: a player mirrors the picture, too.
         key_every: frames from one key frame to the next at most.
         pixel_aspect: width of a pixel over its height.
+        tags: of the file, such as its title.
     """
     if isinstance(pictures, int):
         pictures = [numbered(index) for index in range(pictures)]
     tick = Fraction(1, 1000) if seconds else 1 / Fraction(rate)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
+        file.metadata.update(tags or {})
         stream = file.add_stream(codec, rate=rate)
         stream.width, stream.height = pictures[0].size
         stream.pix_fmt = pixels
@@ -97,3 +100,38 @@ def write(path: Path, content: bytes) -> Path:
     """The content as a file."""
     path.write_bytes(content)
     return path
+
+
+def subtitled(
+    pictures: Sequence[Image.Image],
+    lines: Sequence[tuple[float, str]],
+    *,
+    container: str = "matroska",
+    codec: str = "subrip",
+    rate: int = 5,
+) -> bytes:
+    """A video with a track of text; each line is on show for a second from its time on."""
+    header = b"[Script Info]\n[V4+ Styles]\n[Events]\n"
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height = pictures[0].size
+        stream.pix_fmt = "yuv420p"
+        track = file.add_stream(codec)
+        track.codec_context.subtitle_header = header
+        packets: list[av.Packet] = []
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.array(picture), "rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, rate)
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        for second, text in lines:
+            raw = text.encode()
+            packet = av.Packet(len(raw).to_bytes(2, "big") + raw if codec == "mov_text" else raw)
+            packet.stream, packet.time_base = track, Fraction(1, 1000)
+            packet.pts = packet.dts = round(second * 1000)
+            packet.duration = 1000
+            packets.append(packet)
+        for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
+            file.mux(packet)
+    return buffer.getvalue()

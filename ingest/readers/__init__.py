@@ -13,11 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, cast
 
+from ingest.office_formats import EXTENSIONS as OFFICE_EXTENSIONS
+from ingest.office_formats import looks_like_office
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, UnreadableFile
 from mmsearch.images import EXTENSIONS as IMAGE_EXTENSIONS
 from mmsearch.images import PICTURE_PIXELS, looks_like_image
 from mmsearch.types import Kind, Page
+from mmsearch.video_file import EXTENSIONS as VIDEO_EXTENSIONS
+from mmsearch.video_file import looks_like_video
 
 _HEAD_BYTES = 4096
 
@@ -100,6 +104,8 @@ def _is_pdf(head: bytes) -> bool:
 READERS: tuple[Reader, ...] = (
     Reader("pdf", "ingest.readers.pdf", frozenset({".pdf"}), _is_pdf),
     Reader("image", "ingest.readers.image", IMAGE_EXTENSIONS, looks_like_image),
+    Reader("video", "ingest.readers.video", VIDEO_EXTENSIONS, looks_like_video),
+    Reader("office", "ingest.readers.office", OFFICE_EXTENSIONS, looks_like_office),
 )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 import ingest
 import mmsearch
-from ingest import FileResult, Progress, pipeline
+from ingest import FileResult, Progress, known, vectors
 from ingest.sources import Source, discover
 from mmsearch.config import Settings
 from mmsearch.encoders import PageContent
@@ -117,14 +117,18 @@ def test_a_moved_file_is_not_read_again(engine: SearchEngine, folder: Path) -> N
     assert "moved.pdf" in titles(engine, "heron")
 
 
-def test_a_failed_file_is_recorded_and_tried_again(engine: SearchEngine, folder: Path) -> None:
+def test_a_failed_file_is_recorded_and_not_read_again_unasked(
+    engine: SearchEngine, folder: Path
+) -> None:
     (folder / "a.pdf").write_bytes(b"%PDF-1.4 nothing")
     builders.write_text_pdf(folder / "b.pdf", ["neighbour"])
-    for _ in range(2):
-        report = ingest.run([folder], engine)
-        assert statuses(report)["a.pdf"] == "failed"
-    (failed,) = [d for d in engine.documents.all() if d.state is DocumentState.FAILED]
-    assert failed.reason
+    for retry, attempts in ((False, 1), (False, 1), (True, 2)):
+        report = ingest.run([folder], engine, retry=retry)
+        (result,) = report.of("failed")
+        assert result.path.endswith("a.pdf")
+        (failed,) = [d for d in engine.documents.all() if d.state is DocumentState.FAILED]
+        assert (failed.error, failed.attempts) == ("UnreadableFile", attempts)
+        assert failed.reason in result.reason
     assert titles(engine, "neighbour") == {"b.pdf"}
     builders.write_text_pdf(folder / "a.pdf", ["mended"])
     assert statuses(ingest.run([folder], engine))["a.pdf"] == "done"
@@ -197,24 +201,23 @@ def places(engine: SearchEngine) -> list[list[str]]:
 
 
 def test_a_twin_that_is_found_after_its_document_was_read_is_kept(
-    words_only: SearchEngine, folder: Path
+    words_only: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builders.write_text_pdf(folder / "a.pdf", ["a heron"])
     (folder / "late").mkdir()
-    run = pipeline._Run(words_only, lambda _: None, lambda _: None)
+    begin = vectors.Vectors.finish
     late = folder / "late" / "b.pdf"
     shutil.copy(folder / "a.pdf", late)
     status = late.stat()
     source = Source(late, "b.pdf", status.st_size, round(status.st_mtime, 3))
-    encode = run._encode
 
-    def found_late(*, wait: bool) -> None:
-        (reading,) = run._readable
-        assert run._consider(source, reading.document.id) is None
-        encode(wait=wait)
+    def found_late(self: vectors.Vectors, stopped: Callable[[], bool]) -> None:
+        (reading,) = self._waiting
+        reading.twins.append(source)
+        begin(self, stopped)
 
-    run._encode = found_late  # type: ignore[method-assign]
-    run.all([folder / "a.pdf"])
+    monkeypatch.setattr(vectors.Vectors, "finish", found_late)
+    ingest.run([folder / "a.pdf"], words_only)
     assert places(words_only) == [["a.pdf", "b.pdf"]]
     (point,) = words_only.index.pages.scroll(Filter())
     assert str(late) in point.payload["paths"]
@@ -226,7 +229,7 @@ def test_files_are_read_while_a_model_that_leaves_the_cpu_encodes(
     for number in range(12):
         builders.write_text_pdf(folder / f"{number}.pdf", [f"heron {number}", f"otter {number}"])
     monkeypatch.setattr(engine.encoders["text"], "leaves_cpu", True, raising=False)
-    monkeypatch.setattr(pipeline, "ENCODE_PAGES_ELSEWHERE", 4)
+    monkeypatch.setattr(vectors, "ENCODE_PAGES_ELSEWHERE", 4)
     meanwhile: set[int] = set()
 
     def watch(progress: Progress) -> None:
@@ -285,7 +288,7 @@ def test_a_run_that_ends_before_the_old_version_is_forgotten_is_mended(
         for path in paths:
             builders.write_text_pdf(path, [f"{version} {path.name}"])
         if version == "newer":
-            monkeypatch.setattr(pipeline._Run, "_forget_old_version", lambda *_, **__: None)
+            monkeypatch.setattr(known.Known, "forget_old_version", lambda *_, **__: None)
         ingest.run([folder], words_only)
     monkeypatch.undo()
     assert len(places(words_only)) == 12

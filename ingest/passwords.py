@@ -1,0 +1,27 @@
+"""The passwords that encrypted files are tried with; they never come from an option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmsearch.config import Settings
+from mmsearch.errors import InvalidSetting
+
+
+def passwords_of(settings: Settings) -> tuple[str, ...]:
+    """Those of the settings: from the environment, then from the file, each once.
+
+    Raises:
+        InvalidSetting: the file cannot be read.
+    """
+    found = settings.passwords.splitlines()
+    if settings.password_file:
+        file = Path(settings.password_file).expanduser()
+        try:
+            found += file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise InvalidSetting(
+                f"setting password_file={settings.password_file!r}: {cause}; check the path"
+            ) from error
+    return tuple(dict.fromkeys(password for password in found if password))

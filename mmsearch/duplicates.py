@@ -1,0 +1,312 @@
+"""Pages that are the same page: copies, scans of a print, PDFs made of both.
+
+Their looks are near, and they say the same. A form filled in twice, slides of one template and two
+pages of one book look alike too: of those it is the words that differ.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch import filters, index, looks
+from mmsearch.documents import READY
+from mmsearch.types import Document, Payload, PointId, Twin
+
+if TYPE_CHECKING:
+    from mmsearch.engine import SearchEngine
+
+# Measured by bench/duplicates.py.
+NEAR = 64  # bits in which the looks of one page differ at most
+NEAR_PICTURES = 24  # where there is no text to tell
+LEAST_ALIKE = 0.6  # of the letters of a recognised text, in runs of four,
+LEAST_NUMBERS = 0.4  # and of its numbers, those that the other has too
+
+_LITTLE_TEXT = 20  # characters; fewer are a page number
+_CANDIDATES = 1000  # looked at for one list of hits
+_COMPARED = 32  # a recognised page is compared with so many others, the nearest
+_NEIGHBOURS = 256  # of a page in the list of those that have one band in common
+_BLOCK = 1 << 16  # pairs compared at once: what fits a cache
+
+_FIELDS = ["document", "number", "look", "text_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Pages that are the same in several documents, the cleanest first."""
+
+    pages: tuple[Twin, ...]
+
+
+class _Page(NamedTuple):
+    """A page under comparison. `says` is what it says if that is known by the letter."""
+
+    point: PointId
+    document: str
+    number: int
+    exact: bool
+    little: bool
+    says: bytes
+
+
+Texts = Callable[[Collection[PointId]], Mapping[PointId, str]]
+
+
+def families(engine: SearchEngine) -> list[Family]:
+    """Every group of pages that are the same in different documents.
+
+    Of each page a few hundred bytes are held, its text is read as it passes. Copies of the same
+    bytes are one document with several paths, and no family: see `copies`.
+    """
+    pages: list[_Page] = []
+    hashes: list[str] = []
+    for point in engine.index.pages.scroll(READY, payload=[*_FIELDS, "text"]):
+        if point.payload.get("look"):
+            pages.append(_page(point.id, point.payload, point.payload["text"]))
+            hashes.append(point.payload["look"])
+    rows = looks.rows(hashes)
+    said = np.array([int.from_bytes(page.says[:8]) for page in pages], dtype=np.uint64)
+    groups = _groups(
+        pages, rows, near_pairs(rows, said), lambda ids: _texts(engine.index.pages, ids)
+    )
+    found = [
+        [pages[at] for at in group]
+        for group in groups
+        if len({pages[at].document for at in group}) > 1
+    ]
+    return [Family(members) for members in sorted(_ordered(engine, found), key=_position)]
+
+
+def copies(engine: SearchEngine) -> list[Document]:
+    """The documents that lie in several places, byte for byte the same, in order of path."""
+    several = [document for document in engine.documents.all() if len(document.paths) > 1]
+    return sorted(several, key=lambda document: document.paths)
+
+
+def twins(
+    pages: index.Collection, points: Sequence[PointId]
+) -> dict[PointId, tuple[tuple[str, int], ...]]:
+    """Where else the pages `points` stand.
+
+    Returns:
+        Document id and page number of each, in order, for the points that have any.
+    """
+    own = {
+        point.id: point.payload
+        for point in pages.retrieve(points, payload=_FIELDS)
+        if point.payload.get("look")
+    }
+    wanted = dict.fromkeys(band for p in own.values() for band in looks.bands(p["look"]))
+    if not wanted:
+        return {}
+    where = filters.equals("look_bands", *wanted) & READY
+    found = islice(pages.scroll(where, payload=_FIELDS), _CANDIDATES)
+    known = own | {point.id: point.payload for point in found}
+    names = sorted(known)
+    rows = looks.rows([known[name]["look"] for name in names])
+    asked = np.array([at for at, name in enumerate(names) if name in own])
+    close = (looks.distance(rows[asked][:, None], rows[None]) <= NEAR).sum(axis=0)
+    # Every page is near to itself: only what is near to one that was asked for as well is read.
+    kept = [at for at in range(len(names)) if close[at] > (names[at] in own)]
+    kept = [at for at in range(len(names)) if close[at]] if kept else []
+    if not kept:
+        return {}
+    texts = _texts(pages, [names[at] for at in kept])
+    there = [at for at in kept if names[at] in texts]
+    compared = [_page(names[at], known[names[at]], texts[names[at]]) for at in there]
+    groups = _groups(
+        compared, rows[there], _all_near(rows[there]), lambda ids: {id_: texts[id_] for id_ in ids}
+    )
+    result = {}
+    for group in groups:
+        members = [compared[at] for at in group]
+        for page in members:
+            others = {(p.document, p.number) for p in members if p.document != page.document}
+            if page.point in own and others:
+                result[page.point] = tuple(sorted(others))
+    return result
+
+
+def near_pairs(rows: NDArray[np.uint16], said: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """Pairs of looks that share a band and differ in at most `NEAR` bits, each once, in order.
+
+    Args:
+        rows: (n, BANDS), from `looks.rows`.
+        said: (n,), equal for equal texts: of very many that look alike those are paired first.
+    """
+    count = len(rows)
+    codes = np.empty(0, dtype=np.int64)
+    for band in range(looks.BANDS if count else 0):
+        order = np.lexsort((said, rows[:, band]))
+        values = rows[order, band]
+        # The pages of one value stand together: `rank` counts them, and each is compared with
+        # the one 1, 2, 3 ... places before it.
+        starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+        rank = np.arange(count) - np.repeat(starts, np.diff(np.r_[starts, count]))
+        later, step = np.flatnonzero(rank >= 1), 1
+        found = [codes]
+        while len(later) and step <= _NEIGHBOURS:
+            for block in np.array_split(later, len(later) // _BLOCK + 1):
+                i, j = order[block - step], order[block]
+                near = looks.distance(rows[i], rows[j]) <= NEAR
+                i, j = i[near].astype(np.int64), j[near].astype(np.int64)
+                found.append(np.minimum(i, j) * count + np.maximum(i, j))
+            step += 1
+            later = later[rank[later] >= step]
+        codes = np.unique(np.concatenate(found))
+    for code in codes:
+        yield divmod(int(code), count)
+
+
+def _all_near(rows: NDArray[np.uint16]) -> Iterator[tuple[int, int]]:
+    for i in range(len(rows)):
+        for j in np.flatnonzero(looks.distance(rows[i], rows[i + 1 :]) <= NEAR).tolist():
+            yield i, i + 1 + j
+
+
+def _groups(
+    pages: Sequence[_Page],
+    rows: NDArray[np.uint16],
+    pairs: Iterable[tuple[int, int]],
+    texts: Texts,
+) -> list[list[int]]:
+    """Put pages together that are the same; groups of one are left out.
+
+    A recognised page is the same as the one whose text it is most alike: on a form, what was
+    filled in decides, and a scan of it is not each of its kind.
+    """
+    parent = list(range(len(pages)))
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = at = parent[parent[at]]
+        return at
+
+    def join(i: int, j: int) -> None:
+        first, second = sorted((root(i), root(j)))
+        parent[second] = first
+
+    unsure: dict[int, list[int]] = defaultdict(list)
+    for i, j in pairs:
+        a, b = pages[i], pages[j]
+        if a.document == b.document or a.little != b.little:
+            continue
+        if a.little:
+            told = a.exact and b.exact
+            if looks.distance(rows[i], rows[j]) <= NEAR_PICTURES and not (
+                told and a.says != b.says
+            ):
+                join(i, j)
+        elif a.exact and b.exact:
+            if a.says == b.says:
+                join(i, j)
+        else:
+            for one, other in ((i, j), (j, i)):
+                if not pages[one].exact:
+                    unsure[one].append(other)
+    for one, others in unsure.items():
+        others.sort(key=lambda at: (int(looks.distance(rows[one], rows[at])), at))
+        for other in _same(pages, one, others[:_COMPARED], texts):
+            join(one, other)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for at in {page for i in range(len(pages)) if root(i) != i for page in (i, root(i))}:
+        groups[root(at)].append(at)
+    return [sorted(group) for _, group in sorted(groups.items())]
+
+
+def _same(pages: Sequence[_Page], one: int, others: list[int], texts: Texts) -> list[int]:
+    """The page that a recognised one is a scan of; other scans where there is no such page."""
+    known = texts([pages[at].point for at in (one, *others)])
+    if pages[one].point not in known:
+        return []
+    mine = _Text(known[pages[one].point])
+    alike = {
+        other: mine.alike(_Text(known[pages[other].point]))
+        for other in others
+        if pages[other].point in known
+    }
+    alike = {other: share for other, share in alike.items() if share >= LEAST_ALIKE}
+    exact = [other for other in alike if pages[other].exact]
+    return [max(exact, key=lambda other: (alike[other], -other))] if exact else list(alike)
+
+
+class _Text:
+    """A text as it is compared with one that has other mistakes in it."""
+
+    def __init__(self, text: str) -> None:
+        letters, numbers = _letters(text)
+        self.runs = Counter(letters[at : at + 4] for at in range(len(letters) - 3))
+        self.numbers = Counter(numbers)
+
+    def alike(self, other: _Text) -> float:
+        """The share of runs of four letters in common; 0 where the numbers are others."""
+        if _shared(self.numbers, other.numbers) < LEAST_NUMBERS:
+            return 0.0
+        return _shared(self.runs, other.runs)
+
+
+def _shared(a: Counter[str], b: Counter[str]) -> float:
+    total = a.total() + b.total()
+    return 2 * (a & b).total() / total if total else 1.0
+
+
+def _letters(text: str) -> tuple[str, list[str]]:
+    """The letters and digits of a text, one after the other, and its words with digits."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(words), [
+        word for word in words if not word.isalpha() and any(map(str.isdigit, word))
+    ]
+
+
+def _page(point: PointId, payload: Payload, text: str) -> _Page:
+    letters, numbers = _letters(text)
+    # The order of the words is the exporting program's, and where it breaks them: so the letters
+    # are sorted. Numbers have to be the same ones.
+    says = "".join(sorted(letters)) + " " + " ".join(sorted(numbers))
+    return _Page(
+        point,
+        payload["document"],
+        payload["number"],
+        exact=payload["text_source"] == "layer",
+        little=len(letters) < _LITTLE_TEXT,
+        says=blake2b(says.encode(errors="replace"), digest_size=12).digest(),
+    )
+
+
+def _texts(pages: index.Collection, points: Collection[PointId]) -> dict[PointId, str]:
+    found = pages.retrieve(list(points), payload=["text"])
+    return {point.id: point.payload["text"] for point in found}
+
+
+def _ordered(engine: SearchEngine, found: list[list[_Page]]) -> Iterator[tuple[Twin, ...]]:
+    """The families as they are told, the cleanest page first."""
+    for members in found:
+        ids = [page.point for page in members]
+        fields = ["text_source", "width", "height", "confidence"]
+        seen = {p.id: p.payload for p in engine.index.pages.retrieve(ids, payload=fields)}
+        known = engine.documents.get(*{page.document for page in members})
+        there = [page for page in members if page.point in seen and page.document in known]
+        ranked = sorted(
+            there, key=lambda page: (_dirt(seen[page.point]), page.document, page.number)
+        )
+        if len({page.document for page in ranked}) > 1:  # else removed since
+            yield tuple(Twin(known[page.document], page.number) for page in ranked)
+
+
+def _dirt(payload: Payload) -> tuple[int, int, float]:
+    sources = ("layer", "sidecar", "ocr", "none")
+    pixels = payload["width"] * payload["height"]
+    return sources.index(payload["text_source"]), -pixels, -(payload["confidence"] or 0.0)
+
+
+def _position(pages: tuple[Twin, ...]) -> tuple[tuple[str, ...], int]:
+    return pages[0].document.paths, pages[0].page
