@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import tempfile
 import time
 import uuid
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 import pypdfium2
@@ -75,7 +77,8 @@ def found(folder: Path, most: int, scans: int, place: Path) -> dict[str, Any]:
             text = ocr.recognise(scan, engine="tesseract", languages="eng").text
             versions.append(("scan", scan, text, "ocr"))
             scans -= 1
-        words[page.name] = "".join(sorted("".join(page.text.split())))  # files order them freely
+        # Files of one page order its words freely, and write ligatures or not.
+        words[page.name] = "".join(sorted(re.findall(r"\w", normalize("NFKC", page.text))))
         points = []
         for kind, picture, text, source in versions:
             jpeg, _, _ = page_picture(picture.convert("RGB"))

@@ -84,10 +84,10 @@ class Settings:
     archive_ratio: int = _setting(
         200, "Most bytes unpacked for each byte of an archive, beyond its first 100 MiB."
     )
-    workers: int = _setting(0, "Processes that read or recognise at a time; 0 takes one per CPU core.")
+    workers: int = _setting(0, "Processes that work at a time; 0 takes one per CPU core.")
     worker_memory: int = _setting(3 << 30, "Memory limit of each of these processes, in bytes.")
     open_timeout: float = _setting(120.0, "Seconds that opening a file may take.")
-    page_timeout: float = _setting(60.0, "Seconds that reading one page may take, and recognising its text.")
+    page_timeout: float = _setting(60.0, "Seconds that reading or recognising one page may take.")
     watch_settle: float = _setting(
         5.0, "Seconds that a file must not have changed before it is read while watching."
     )

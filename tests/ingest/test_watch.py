@@ -165,6 +165,7 @@ def test_many_files_at_once_and_their_changes_are_read_once(
     assert known(engine) == {f"new/{number}.pdf" for number in range(30)}
 
 
+@pytest.mark.slow
 def test_a_folder_that_goes_away_loses_nothing_and_is_watched_once_it_is_back(
     engine: SearchEngine, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -245,6 +246,7 @@ def test_it_is_said_when_the_system_can_watch_no_more_folders(folder: Path, watc
     assert "watch limit reached" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_is_waited_for_and_nothing_is_lost(
     engine: SearchEngine, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
