@@ -21,11 +21,6 @@ from mmsearch import errors
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
 
-EXTENSIONS = (
-    *(".zip", ".cbz", ".7z", ".cb7", ".rar", ".cbr", ".tar", ".cbt", ".tgz", ".tar.gz"),
-    *(".tbz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz", ".tzst", ".tar.zst"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -50,11 +45,6 @@ class PassedEntry:
     name: str
     reason: str
     failed: bool = False
-
-
-def is_archive(name: str | Path) -> bool:
-    """Whether a file of this name is an archive; office files and the like are documents."""
-    return str(name).lower().endswith(EXTENSIONS)
 
 
 def entries(

@@ -12,7 +12,7 @@ _UNSURE = 0.5  # of a mean that a single page stands for, taken as its deviation
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number that is not known, and the bounds that it most likely lies within (95 %)."""
+    """A number that is not known, and bounds two standard errors from it."""
 
     value: float = 0.0
     low: float = 0.0

@@ -20,6 +20,7 @@ from ingest.workplace import Workplace
 from mmsearch.config import Settings
 from mmsearch.errors import MMSearchError
 from mmsearch.paths import INSIDE
+from mmsearch.video_file import looks_like_video
 
 _QUEUE = 64  # files found ahead of their being read
 
@@ -126,6 +127,9 @@ class Finder:
             self._unpack(found, depth)
 
     def _hashed(self, source: Source) -> Found:
+        if _is_typescript(source):
+            self.release(source)
+            return Passed(source.path, f"unsupported type {source.path.suffix.lower()}")
         limit = self.settings.max_file_bytes
         if source.size > limit and not source.is_archive:
             reason = f"{source.size >> 20} MiB, over the limit of {limit >> 20} MiB; "
@@ -209,6 +213,17 @@ class Finder:
 
 class _Stopped(BaseException):
     """Unwinds the finding thread."""
+
+
+def _is_typescript(source: Source) -> bool:
+    """Whether a file that is named like a video's transport stream is a program."""
+    if not source.name.lower().endswith((".ts", ".mts")):
+        return False
+    try:
+        with source.file.open("rb") as file:
+            return not looks_like_video(file.read(1024))
+    except OSError:
+        return False  # to be reported as what it is
 
 
 def _sha256(path: Path, stop: threading.Event) -> str:

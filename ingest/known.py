@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from mmsearch.errors import MissingExtra, NeedsPassword, UnreadableFile
 from mmsearch.paths import INSIDE, absolute, is_below, outermost
 from mmsearch.types import Document, DocumentState, Location
 
+_FEW = 100  # files of which the records are looked up one by one: 9 ms each
+
 
 class Known:
     """The records of an index as a run found them, and changes to where documents are.
@@ -21,7 +23,14 @@ class Known:
     `places` says for each path where it is and what is there; None for one to be looked at again.
     """
 
-    def __init__(self, engine: SearchEngine, *, retry: bool, passwords: bool) -> None:
+    def __init__(
+        self,
+        engine: SearchEngine,
+        paths: Sequence[Named],
+        *,
+        retry: bool,
+        passwords: bool,
+    ) -> None:
         """`retry` has what failed looked at again; so do `passwords` what was encrypted."""
         self._engine = engine
         self._documents = engine.documents
@@ -31,20 +40,30 @@ class Known:
         # pages that nobody sees: such a document is gone through again.
         not_visible = engine.index.pages.scroll(filters.equals("ready", 0), payload=["document"])
         self._hidden = {point.payload["document"] for point in not_visible}
-        self.places = self._places()
+        self.places = self._places(paths)
         self._paths = sorted(self.places)
 
-    def _places(self) -> dict[str, tuple[Location, Document] | None]:
+    def _places(self, paths: Sequence[Named]) -> dict[str, tuple[Location, Document] | None]:
         """Where documents are that have been dealt with; None for a path to be looked at again.
 
         A path of two documents is one whose old version was about to be forgotten.
         """
         places: dict[str, tuple[Location, Document] | None] = {}
-        for document in self._documents.all():
+        for document in self._documents_of(paths):
             for place in document.locations:
                 trusted = self.is_settled(document) and place.path not in places
                 places[place.path] = (place, document) if trusted else None
         return places
+
+    def _documents_of(self, paths: Sequence[Named]) -> Iterable[Document]:
+        """All records; for a few files that were found already, only those of them."""
+        few = len(paths) <= _FEW and all(
+            isinstance(item, Source) and not item.is_archive for item in paths
+        )
+        if not few:
+            return self._documents.all()
+        found = (self._documents.at(str(item.path)) for item in paths if isinstance(item, Source))
+        return {document.id: document for documents in found for document in documents}.values()
 
     def is_settled(self, document: Document) -> bool:
         """Whether this run has nothing to do for a document that has not changed."""

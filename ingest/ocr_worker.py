@@ -20,6 +20,7 @@ from ingest.frames import (
     words_of_frame,
 )
 from ingest.process import begin, is_hungry, told
+from mmsearch.looks import with_look
 from mmsearch.types import Page
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     send(link, {"ready": True})
     while (frame := receive(link)) is not None:
         try:
-            page = scans.finished(_unread_page(*frame), settings, start["pixels"])
+            page = with_look(scans.finished(_unread_page(*frame), settings, start["pixels"]))
             del frame  # its pixels are many
             header, blobs = page_to_frame(page)
             send(link, header, *blobs)

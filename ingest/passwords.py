@@ -7,6 +7,9 @@ from pathlib import Path
 from mmsearch.config import Settings
 from mmsearch.errors import InvalidSetting
 
+# What to do about an encrypted file, at the end of its reason.
+NO_PASSWORD = "set MMSEARCH_PASSWORDS or password_file, or run: mmsearch retry --ask-password"
+
 
 def passwords_of(settings: Settings) -> tuple[str, ...]:
     """Those of the settings: from the environment, then from the file, each once.

@@ -70,16 +70,18 @@ def run(
         encoder.encode_query(Query("ready"))  # fails now rather than after hours of reading
     parent = None if "://" in engine.index.address else Path(engine.index.address)
     with Workplace(parent) as workplace:
+        given = list(paths)
         run_ = _Run(
             engine,
             workplace,
+            given,
             retry=retry,
             passwords=known,
             stop=stop or threading.Event(),
             progress=progress or (lambda _: None),
             on_file=on_file or (lambda _: None),
         )
-        return run_.all(list(paths))
+        return run_.all(given)
 
 
 class _Run:
@@ -89,6 +91,7 @@ class _Run:
         self,
         engine: SearchEngine,
         workplace: Workplace,
+        paths: Sequence[Named],
         *,
         retry: bool,
         passwords: Sequence[str],
@@ -102,7 +105,7 @@ class _Run:
         self._workplace = workplace
         self._retry = retry
         self._passwords = passwords
-        self._known = Known(engine, retry=retry, passwords=bool(passwords))
+        self._known = Known(engine, paths, retry=retry, passwords=bool(passwords))
         self._stop = stop
         self._tell = progress
         self._on_file = on_file
@@ -328,7 +331,7 @@ class _Run:
             return
         if not reason and _has_changed(reading.source):
             reason, error = "changed while it was read; ingest it again", UnreadableFile.__name__
-        if not reason and not reading.pages:
+        if not reason and not reading.pages and reading.document.page_count:
             reason = next(iter(reading.failed_pages.values()), "has no page that could be read")
             error = UnreadableFile.__name__
         if reason:
@@ -373,7 +376,12 @@ class _Run:
         del self._reading[document.id]
         self._known.forget_old_version(reading.source, document.id)
         result = FileResult(
-            str(reading.source.path), "done", reading.pages, document.id, failed_pages=failed
+            str(reading.source.path),
+            "done",
+            reading.pages,
+            document.id,
+            "" if document.page_count else "has no pages",
+            failed_pages=failed,
         )
         self._result(result, reading.source.size)
         for twin in reading.twins:

@@ -34,8 +34,6 @@ from mmsearch.engine import open as open_engine
 from mmsearch.errors import NotFound
 from mmsearch.types import Document, DocumentState, Query
 
-SAMPLE = 30  # pages
-
 
 @dataclass(slots=True)
 class Forecast:
@@ -96,16 +94,17 @@ def preflight(
         )
         for encoder in encoders.values():
             encoder.encode_query(Query("ready"))  # a missing model is known before files are opened
+        given = list(paths)
         preflight_ = _Preflight(
             settings,
             chosen.picture_pixels,
             stack.enter_context(Workplace(None)),
-            known=Known(engine, retry=retry, passwords=bool(known)) if engine else None,
+            known=Known(engine, given, retry=retry, passwords=bool(known)) if engine else None,
             passwords=known,
             stop=stop or threading.Event(),
             tell=progress or (lambda _: None),
         )
-        places = preflight_.open_all(list(paths))
+        places = preflight_.open_all(given)
         return preflight_.forecast(places, encoders)
 
 
@@ -144,7 +143,7 @@ class _Preflight:
         self._tell = tell
         self._progress = Progress(phase="opening")
         self._forecast = Forecast()
-        self._sample = Sample(SAMPLE)
+        self._sample = Sample(samples.MOST)
         self._sources: dict[str, Source] = {}  # those that are to be read, by document
         self._finder = Finder(settings, passwords, workplace, self._progress, self._is_unchanged)
 

@@ -50,10 +50,9 @@ class FileResult:
 class Progress:
     """Where a run stands; handed to the `progress` callback after every change.
 
-    `files` and `bytes_done` count what is read, or need not be; of documents that wait for their
-    vectors as well. `files_found` and `bytes_found` grow until `walked`, and a little beyond as
-    archives are opened. `workers` says what each process is doing at the moment. Files are only
-    opened and pages sampled where a run is forecast.
+    `files` and `bytes_done` count those that have ended. `files_found` and `bytes_found` grow until
+    `walked`, and a little beyond as archives are opened. `workers` says what each process is doing
+    at the moment. The phases `opening` and `sampling` are those of a forecast.
     """
 
     files: int = 0

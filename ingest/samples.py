@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +21,8 @@ from mmsearch.config import Settings
 from mmsearch.types import Kind, Page
 
 EVERY_PAGE = frozenset(range(1, MAX_PAGES + 1))
+LEAST, MOST = 30, 120  # pages: the more the better while it takes no longer than this
+_SECONDS = 20.0
 _SEED = 20
 _ROOM = 512 << 20  # bytes out of archives that are kept for the sample
 
@@ -71,14 +73,13 @@ class Sample:
         return list(before - self._sources()) + self._make_room()
 
     def places(self) -> list[Place]:
-        """The pages that were drawn, more of the more common kinds; those of a file in a row."""
+        """The pages that were drawn, more of the more common kinds, each kind from the start."""
         wanted = shares(self.counts, self.size)
-        drawn = [
-            place
-            for kind, kept in self._kept.items()
-            for _, _, place in heapq.nlargest(wanted.get(kind, 0), kept)
-        ]
-        return sorted(drawn, key=lambda place: (str(place.source.path), place.number))
+        ordered: list[tuple[float, str, Place]] = []
+        for kind, kept in self._kept.items():
+            drawn = heapq.nlargest(wanted.get(kind, 0), kept)
+            ordered += [(at / len(drawn), kind, item[2]) for at, item in enumerate(drawn)]
+        return [place for *_, place in sorted(ordered, key=lambda item: item[:2])]
 
     def _sources(self) -> set[Source]:
         return {place.source for kept in self._kept.values() for _, _, place in kept}
@@ -104,14 +105,23 @@ def read(
     passwords: tuple[str, ...],
     stop: threading.Event,
 ) -> list[Timed]:
-    """Read pages in as many processes as a run would, so that each takes as long as in one."""
+    """Read pages in as many processes as a run would, so that each takes as long as in one.
+
+    Of many, those after the first `LEAST` are left off when time is up.
+    """
     waiting = deque(places)
+    surplus = len(waiting) - LEAST
+    until = time.monotonic() + _SECONDS
+
+    def is_enough() -> bool:
+        return stop.is_set() or (len(waiting) <= surplus and time.monotonic() > until)
+
     processes = min(settings.workers or os.cpu_count() or 1, max(len(waiting), 1))
     alone = replace(settings, workers=1)
 
     def read_some(_: int) -> list[Timed]:
         with Cage(alone, pixels=pixels, passwords=passwords) as cage:
-            return _Reader(cage, waiting, stop).read()
+            return _Reader(cage, waiting, is_enough).read()
 
     with ThreadPoolExecutor(processes) as pool:
         return [timed for some in pool.map(read_some, range(processes)) for timed in some]
@@ -120,10 +130,10 @@ def read(
 class _Reader:
     """Reads one page after the other and takes the time of each."""
 
-    def __init__(self, cage: Cage, waiting: deque[Place], stop: threading.Event) -> None:
+    def __init__(self, cage: Cage, waiting: deque[Place], is_enough: Callable[[], bool]) -> None:
         self._cage = cage
         self._waiting = waiting
-        self._stop = stop
+        self._is_enough = is_enough
         self._place: Place | None = None
         self._again = False
         self._jobs = 0
@@ -149,9 +159,9 @@ class _Reader:
         return timed
 
     def _next_job(self) -> Job | None:
-        if self._stop.is_set():
-            return None
         if not self._again:
+            if self._is_enough():
+                return None
             try:
                 self._place = self._waiting.popleft()
             except IndexError:

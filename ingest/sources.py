@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest import archives, sidecars
+from ingest import sidecars
 from ingest.readers import is_supported
-from mmsearch.paths import absolute
+from mmsearch.paths import absolute, is_archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Source:
     @property
     def is_archive(self) -> bool:
         """Whether it holds files, and is no document itself."""
-        return archives.is_archive(self.name)
+        return is_archive(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ Named = str | Path | Source | Passed  # what a run is given: names, or what was 
 
 def is_wanted(name: str) -> bool:
     """Whether a file of this name is worth opening: a document, or an archive of some."""
-    return is_supported(Path(name)) or archives.is_archive(name)
+    return is_supported(Path(name)) or is_archive(name)
 
 
 def discover(paths: Iterable[Named]) -> Iterator[Source | Passed]:

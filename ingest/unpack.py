@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ingest.archives import is_archive
 from ingest.containers import Container, Member, open_container
 from ingest.containers.names import is_hidden, is_unsafe, plain, shown, unlike
 from ingest.containers.spool import SIDECAR_BYTES, Spool, too_many_bytes
@@ -26,6 +25,7 @@ from ingest.sidecars.names import beside, is_sidecar_name
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
 from mmsearch.images import EXTENSIONS as IMAGE_EXTENSIONS
+from mmsearch.paths import is_archive
 
 _NAMES_AT_ONCE = 500
 _LISTED = 10  # files that are looked at for each that may be taken

@@ -17,7 +17,10 @@ from typing import Any
 from ingest.frames import page_to_frame, receive, send
 from ingest.process import begin, resident, told
 from ingest.readers import OpenFile, ReadContext, open_file
+from ingest.sidecars import with_sidecar
 from mmsearch.config import Settings
+from mmsearch.looks import with_look
+from mmsearch.types import Page
 
 _ALIVE = 0.2  # seconds between signs of life
 
@@ -52,6 +55,7 @@ class _Reading:
         self._pixels = pixels
         self._passwords = passwords
         self._key: str | None = None
+        self._sidecar: Path | None = None
         self._stack = contextlib.ExitStack()
         self._last_sign = 0.0
 
@@ -59,16 +63,24 @@ class _Reading:
         if request["key"] == self._key:
             return
         self.close()
+        self._sidecar = Path(request["sidecar"]) if request["sidecar"] else None
         context = ReadContext(
             self.settings,
             self._pixels,
             self._passwords,
             Path(request["scratch"]),
-            Path(request["sidecar"]) if request["sidecar"] else None,
             self._alive,
         )
         self.file = self._stack.enter_context(open_file(Path(request["path"]), context))
         self._key = request["key"]
+
+    def page(self, number: int) -> Page:
+        """A page, finished but for text that is to be recognised."""
+        assert self.file is not None
+        page = self.file.page(number)
+        if self._sidecar and page.unread:
+            page = with_sidecar(page, self._sidecar, self.file.page_count)
+        return page if page.unread else with_look(page)
 
     def close(self) -> None:
         """Close the file; the parent hears of it, for what it takes is that file's fault."""
@@ -97,7 +109,7 @@ def _serve(link: socket.socket, reading: _Reading, numbers: Sequence[int] | None
     send(link, {"ready": True})
     for number in numbers:
         try:
-            header, blobs = page_to_frame(file.page(number))
+            header, blobs = page_to_frame(reading.page(number))
             send(link, header, *blobs)
         except Exception as error:  # as above; the pages behind it may be fine
             send(link, {"failed_page": number} | told(error, reading.settings))

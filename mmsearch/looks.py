@@ -7,13 +7,14 @@ for much; pages with the same layout look alike too, whatever they say.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsearch.types import Float32
+from mmsearch.types import Float32, Page
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,6 +35,11 @@ def look_of(jpeg: bytes) -> str:
     with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
         image.draft("L", (_SIDE, _SIDE))  # decodes at a fraction of its size
         return look(image)
+
+
+def with_look(page: Page) -> Page:
+    """The page with its look; what is blank has none."""
+    return page if page.blank else replace(page, look=look_of(page.picture))
 
 
 def look(picture: Image) -> str:

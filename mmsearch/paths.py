@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 INSIDE = "!/"  # between the path of an archive and a name in it
+ARCHIVES = (
+    *(".zip", ".cbz", ".7z", ".cb7", ".rar", ".cbr", ".tar", ".cbt", ".tgz", ".tar.gz"),
+    *(".tbz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz", ".tzst", ".tar.zst"),
+)
 
 
 def absolute(path: str | Path) -> Path:
@@ -14,9 +18,17 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() follows links
 
 
+def is_archive(name: str | Path) -> bool:
+    """Whether a file of this name is an archive; office files and the like are documents."""
+    return str(name).lower().endswith(ARCHIVES)
+
+
 def outermost(path: str) -> str:
     """The file on disk that a path leads to: the archive, for what is in one."""
-    return path.partition(INSIDE)[0]
+    end = path.find(INSIDE)
+    while end >= 0 and not is_archive(path[:end]):  # a folder may be called `Look!`
+        end = path.find(INSIDE, end + 1)
+    return path if end < 0 else path[:end]
 
 
 def is_below(path: str, roots: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Turn = Literal[0, 90, 180, 270]
 
-_LEAST_SKEW = 0.3  # degrees; less is neither seen nor does it harm
+LEAST_SKEW = 0.3  # degrees; less is not seen and does no harm
 _MOST_SKEW = 10.0
 _STEP, _FINE_STEP = 0.25, 0.05  # degrees
 _LEAST_LETTERS = 20
@@ -67,7 +67,7 @@ def straightened(image: Image, turn: Turn, skew: float) -> Image:
     }
     if turn:
         image = image.transpose(turns[turn])
-    if abs(skew) < _LEAST_SKEW:
+    if abs(skew) < LEAST_SKEW:
         return image
     # Pillow turns counter-clockwise, which levels lines that fall to the right.
     return image.rotate(

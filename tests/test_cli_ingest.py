@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 import mmsearch
-from ingest import FileResult, Progress, Report
+from ingest import FileResult, Progress, Report, run
+from mmsearch import filters, looks
 from mmsearch.cli import app, lines, reporting
-from mmsearch.cli.progress import STOPPING, Pace
+from mmsearch.cli.progress import STOPPING, Pace, fitted
 from mmsearch.errors import InvalidSetting
+from mmsearch.filters import Filter
 from mmsearch.types import Document, DocumentState, Location
 from tests import builders
 
@@ -244,6 +247,98 @@ def test_a_dry_run_is_printed_and_makes_no_index(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pdf", "b.xyz", "words.toml"]
 
 
+def test_watching_tells_what_is_new_until_it_is_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    builders.write_text_pdf(folder / "a.pdf", ["a heron"])
+    (folder / "empty.pdf").touch()
+    process = subprocess.Popen(
+        command("watch", "files", "--settle", "0.2", "--sweep", "0.5", "--json"),
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        told: list[tuple[str, str]] = []
+        for event in map(json.loads, process.stdout):
+            if event["event"] == "file":
+                told.append((event["status"], Path(event["path"]).name))
+            if len(told) == 2 and (folder / "a.pdf").exists():
+                (folder / "a.pdf").unlink()
+            if len(told) == 3:
+                break
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert sorted(told[:2]) == [("done", "a.pdf"), ("failed", "empty.pdf")]
+    assert told[2] == ("removed", "a.pdf")  # nor was the old failure told again by a sweep
+    assert process.returncode == 0, said
+    assert said.splitlines()[-1] == STOPPING
+
+
+@pytest.mark.slow
+def test_the_page_is_served_while_a_folder_is_watched(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    process = subprocess.Popen(
+        command("serve", "--watch", "files", "--port", "0"),
+        cwd=tmp_path,
+        env=ENVIRONMENT | {"MMSEARCH_WATCH_SETTLE": "0.2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("mmsearch is at http://")
+        builders.write_text_pdf(folder / "a.pdf", ["a heron"])
+        assert process.stderr.readline() == f"done     {folder / 'a.pdf'}: 1 pages\n"
+        assert "a heron" in mmsearch_(tmp_path, "search", "heron").stdout
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said) == (0, "")
+
+
+def test_a_page_that_is_in_two_documents_is_shown_as_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = "\n".join(builders.LOREM)
+    builders.write_text_pdf(tmp_path / "a.pdf", [page], title="One")
+    builders.write_text_pdf(tmp_path / "b.pdf", ["a cover", page], title="Two")
+    (tmp_path / "copy.pdf").write_bytes((tmp_path / "a.pdf").read_bytes())
+    index = str(tmp_path / "index")
+    with mmsearch.open(index, profile=str(tmp_path / "words.toml")) as engine:
+        run([tmp_path], engine)
+        for point in list(engine.index.pages.scroll(Filter())):
+            document, number = point.payload["document"], point.payload["number"]
+            look = looks.look_of(engine.store.picture(document, number))
+            found = {"look": look, "look_bands": looks.bands(look)}
+            engine.index.pages.set_payload(found, filters.ids([point.id]))
+    app(["duplicates", "--index", index], standalone_mode=False)
+    first, second, third, same, *twins, last = capsys.readouterr().out.splitlines()
+    assert first == "the same file (1 page)"
+    assert [second, third] == [f"    {tmp_path / 'a.pdf'}", f"    {tmp_path / 'copy.pdf'}"]
+    assert same == "the same page"
+    assert sorted(twins) == [
+        f"    {tmp_path / 'a.pdf'}, page 1",
+        f"    {tmp_path / 'b.pdf'}, page 2",
+    ]
+    assert last == "1 file in several places, 1 page in several documents"
+    app(["search", "lighthouse", "--index", index], standalone_mode=False)
+    shown = capsys.readouterr().out.splitlines()
+    where = {f"{tmp_path / 'a.pdf'}, page 1", f"{tmp_path / 'b.pdf'}, page 2"}
+    assert {line.removeprefix("     also in: ") for line in shown if "also in" in line} == where
+
+
 def test_the_version_is_said(tmp_path: Path) -> None:
     assert mmsearch_(tmp_path, "--version").stdout == f"mmsearch {mmsearch.__version__}\n"
 
@@ -316,6 +411,8 @@ def test_names_are_shortened_in_the_middle() -> None:
     assert lines.shortened("short", 5) == "short"
     for width in range(12):
         assert len(lines.shortened("something long", width)) <= width
+        assert cell_len(fitted("日本語の年次報告書.pdf, page 3", width)) <= width
+    assert fitted("日本語の年次報告書.pdf, page 3", 20).endswith("page 3")
 
 
 def test_the_time_left_goes_by_what_was_done_lately() -> None:

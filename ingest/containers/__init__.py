@@ -14,11 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, cast
 
+from ingest.passwords import NO_PASSWORD
 from mmsearch.errors import UnreadableFile
 
 Progress = Callable[[int], None]  # told of bytes that were unpacked; raises LimitExceeded
 
-LOCKED = "encrypted, it needs a password; add it to the setting passwords or password_file"
+LOCKED = f"encrypted, it needs a password; {NO_PASSWORD}"
 LINK = "a link, not a file"
 SPECIAL = "not a regular file"
 HUNGRY = "needs too much memory to be unpacked; raise the setting worker_memory"

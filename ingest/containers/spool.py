@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from ingest.archives import is_archive
 from ingest.containers import Member, Progress
 from ingest.containers.names import on_disk
 from mmsearch.errors import UnreadableFile
+from mmsearch.paths import is_archive
 
 SIDECAR_BYTES = 20 << 20
 _ALL_SIDECARS_BYTES = 1 << 30  # of those that wait for their files

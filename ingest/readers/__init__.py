@@ -34,15 +34,13 @@ class ReadContext:
     `scratch` is a folder for this file alone, shared by all processes that read it and removed
     after its last page: what is costly to make, a converted copy say, is made there once, whole or
     not at all. None where a file is read by one process only, which then cleans up by itself.
-    `sidecar` holds the text of the pages, read instead of recognising it. `alive` is called during
-    long work to say that it goes on: time limits start anew.
+    `alive` is called during long work to say that it goes on: time limits start anew.
     """
 
     settings: Settings
     pixels: int = PICTURE_PIXELS
     passwords: tuple[str, ...] = ()
     scratch: Path | None = None
-    sidecar: Path | None = None
     alive: Callable[[], None] = lambda: None
 
 
@@ -59,7 +57,7 @@ class OpenFile(Protocol):
 
     @property
     def page_count(self) -> int:
-        """How many pages there are, at least 1."""
+        """How many pages there are; 0 for a presentation without slides."""
 
     def page(self, number: int) -> Page:
         """Read one page; memory use does not grow with the number of pages read.

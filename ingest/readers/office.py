@@ -16,6 +16,7 @@ from typing import Self
 from ingest import libreoffice
 from ingest.notes import slide_notes
 from ingest.office_formats import ODS, OfficeFormat, decrypted, office_format
+from ingest.passwords import NO_PASSWORD
 from ingest.readers import ReadContext
 from ingest.readers.pdf import PdfFile
 from ingest.sheets import set_pages_up
@@ -44,8 +45,11 @@ class OfficeFile:
             )
             source, found = _unlocked(path, found, context.passwords, scratch)
             notes = _notes(path, source, found, scratch, context)
-            if notes == []:
-                raise UnreadableFile(f"{path.name}: has no slides; add one or leave it out")
+            self.page_count, self.title = 0, path.stem
+            self._notes: list[str] = []
+            if notes == []:  # a presentation without slides: LibreOffice would add one
+                self._stack = stack.pop_all()
+                return
             self._pdf = stack.enter_context(_converted(path, source, found, scratch, context))
             self._stack = stack.pop_all()
         self.page_count = self._pdf.page_count
@@ -66,6 +70,8 @@ class OfficeFile:
 
     def page(self, number: int) -> Page:
         """Read one page; the speaker notes of a slide are its caption."""
+        if not 1 <= number <= self.page_count:
+            raise UnreadableFile(f"{self.title}: has no page {number}")
         page = self._pdf.page(number)
         return replace(page, caption=self._notes[number - 1]) if self._notes else page
 
@@ -78,11 +84,11 @@ def _unlocked(
         return path, found
     target = scratch / _UNLOCKED
     # Those of OpenDocument can only be given to LibreOffice where every process sees them.
-    if found.suffix not in {".odt", ".odp", ".ods"} and decrypted(path, target, passwords):
+    is_open_document = found.suffix in {".odt", ".odp", ".ods"}
+    if not is_open_document and decrypted(path, target, passwords):
         return target, office_format(target, path.name)
-    raise NeedsPassword(
-        f"{path.name}: encrypted, it needs a password; ingest a copy saved without one"
-    )
+    advice = "ingest a copy saved without one" if is_open_document else NO_PASSWORD
+    raise NeedsPassword(f"{path.name}: encrypted, it needs a password; {advice}")
 
 
 def _notes(

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from ingest.passwords import NO_PASSWORD
 from ingest.readers import ReadContext
 from ingest.text_layer import read_text_layer
 from mmsearch import images
@@ -173,7 +174,7 @@ def _open_document(path: Path, passwords: tuple[str, ...]) -> PdfDocument:
         if code != _PASSWORD:
             break
     if code == _PASSWORD:
-        raise NeedsPassword(f"{path.name}: encrypted, it needs a password; ingest an unlocked copy")
+        raise NeedsPassword(f"{path.name}: encrypted, it needs a password; {NO_PASSWORD}")
     cause = {
         _FILE: "it cannot be opened",
         _FORMAT: "not a PDF, or too damaged to repair",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmsearch.cli import options
-from mmsearch.cli.lines import show, show_json
+from mmsearch.cli.lines import counted, show, show_json
 from mmsearch.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def duplicates(index: options.Index = None, as_json: options.Json = False) -> No
             row = {"document": document.id, "pages": document.page_count}
             show_json({"same": "file"} | row | {"paths": list(document.paths)})
         else:
-            show(f"the same file ({document.page_count} pages)")
+            show(f"the same file ({counted(document.page_count, 'page')})")
             for path in document.paths:
                 show(f"    {path}")
     for family in families:
@@ -76,7 +76,8 @@ def duplicates(index: options.Index = None, as_json: options.Json = False) -> No
             for twin in family.pages:
                 show(f"    {twin.document.paths[0]}, page {twin.page}")
     if not as_json:
-        show(f"{len(copies)} files in several places, {len(families)} pages in several documents")
+        files, pages = counted(len(copies), "file"), counted(len(families), "page")
+        show(f"{files} in several places, {pages} in several documents")
 
 
 def twin_row(twin: Twin) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mmsearch.cli.lines import rough_duration, show, show_json, size
+from mmsearch.cli.lines import counted, rough_duration, show, show_json, size
 from mmsearch.cli.progress import view
 from mmsearch.cli.reporting import show_failed, skipped_lines
 from mmsearch.cli.stopping import stoppable
@@ -59,22 +59,22 @@ def _show(forecast: Forecast) -> None:
     for line in skipped_lines(forecast.of("skipped")):
         show(f"skipped  {line}")
     files = forecast.files.total()
-    archives = f", some of them in {_some(forecast.archives, 'archive')}"
+    archives = f", some of them in {counted(forecast.archives, 'archive')}"
     show(
-        f"to read  {_some(files, 'file')} of {size(forecast.bytes)}, "
-        f"{_some(forecast.pages.total(), 'page')}{archives if forecast.archives else ''}"
+        f"to read  {counted(files, 'file')} of {size(forecast.bytes)}, "
+        f"{counted(forecast.pages.total(), 'page')}{archives if forecast.archives else ''}"
     )
     for kind, count in forecast.files.most_common():
-        show(f"         {_some(count, 'file')} {kind}, {_some(forecast.pages[kind], 'page')}")
+        show(f"         {counted(count, 'file')} {kind}, {counted(forecast.pages[kind], 'page')}")
     if forecast.sampled:
         show(
             f"about {rough_duration(forecast.seconds.value)}"
             f"{_between(forecast.seconds, rough_duration)}, {size(forecast.disk.value)}"
             f"{_between(forecast.disk, size)}; "
-            f"from a sample of {_some(forecast.sampled, 'page')}"
+            f"from a sample of {counted(forecast.sampled, 'page')}"
         )
     if forecast.sample_failed:
-        show(f"{forecast.sample_failed} of these cannot be read")
+        show(f"{forecast.sample_failed} of these could not be read")
 
 
 def _between(estimate: Estimate, shown: Any) -> str:
@@ -100,7 +100,3 @@ def _row(forecast: Forecast) -> dict[str, Any]:
 
 def _bounds(estimate: Estimate) -> dict[str, float]:
     return {name: round(getattr(estimate, name), 1) for name in ("value", "low", "high")}
-
-
-def _some(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -60,6 +60,11 @@ def as_json(row: Any) -> str:
     return _HARMFUL_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 page, 1,200 pages."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def number(value: Any) -> str:
     """A figure of a table."""
     return f"{value:.4f}" if isinstance(value, float) else str(value)
@@ -82,9 +87,9 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """A time span no finer than it is known: 40 s, 12 min, 2 h 10 min, 3 days."""
+    """A time span no finer than it is known: 7 s, 40 s, 12 min, 2 h 10 min, 3 days."""
     if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
+        return f"{max(round(seconds), 1) if seconds < 20 else round(seconds / 10) * 10} s"
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"

@@ -10,7 +10,7 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from mmsearch.cli.lines import duration, plain, say, shortened, show_json
+from mmsearch.cli.lines import counted, duration, plain, say, shortened, show_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -197,15 +197,15 @@ class _Live(_Quiet):
         width = self._console.width - 1
         lines: list[Any] = [
             self._bar(progress),
-            Text(shortened(_counts(progress), width), no_wrap=True),
+            Text(fitted(_counts(progress), width), no_wrap=True),
         ]
         if self._is_stopping:
-            lines.append(Text(shortened(STOPPING, width), style="bold", no_wrap=True))
+            lines.append(Text(fitted(STOPPING, width), style="bold", no_wrap=True))
         room = max(self._console.height - len(lines) - 2, 0)
         workers = [f"  {plain(worker)}" for worker in progress.workers]
         if len(workers) > room:
             workers = [*workers[: room - 1], f"  and {len(workers) - room + 1} more"][:room]
-        lines += [Text(shortened(w, width), style="dim", no_wrap=True) for w in workers]
+        lines += [Text(fitted(w, width), style="dim", no_wrap=True) for w in workers]
         # As many lines as before, so that what is below does not jump.
         self._lines = min(max(self._lines, len(lines)), max(self._console.height - 1, 1))
         return Group(*lines, *(Text() for _ in range(self._lines - len(lines))))
@@ -216,18 +216,27 @@ class _Live(_Quiet):
 
         done, total = self._pace.done, self._pace.total
         row = Table.grid(padding=(0, 1))
-        row.add_column(no_wrap=True)
-        row.add_column(no_wrap=True)
-        row.add_column(no_wrap=True)
+        for _ in range(3):
+            row.add_column(no_wrap=True)
         bar = ProgressBar(total=total or None, completed=done, width=40, pulse=not total)
         share = f"{100 * done // total} %" if total else ""
         row.add_row(f"{progress.phase:10}", bar, f"{share}{_left(self._pace)}".removeprefix(", "))
         return row
 
 
+def fitted(text: str, width: int) -> str:
+    """At most `width` columns of a terminal, some characters taking two; the middle left out."""
+    from rich.cells import cell_len
+
+    text = shortened(text, width)
+    while (over := cell_len(text) - width) > 0:
+        text = shortened(text, len(text) - (over + 1) // 2)
+    return text
+
+
 def _measure(progress: Progress) -> tuple[int, int]:
     """How much of a phase is done, and of what; 0 while that is not known."""
-    if progress.phase == "reading":
+    if progress.phase in ("opening", "reading"):
         total = progress.bytes_found if progress.walked else 0
         return min(progress.bytes_done, total) if total else progress.bytes_done, total
     if progress.phase == "encoding":
@@ -238,13 +247,15 @@ def _measure(progress: Progress) -> tuple[int, int]:
 def _counts(progress: Progress) -> str:
     if progress.phase == "encoding":
         return f"{progress.vectors:,} of {progress.vectors_wanted:,} pages have their vectors"
+    if progress.phase == "sampling":
+        return f"reading and encoding some of {counted(progress.pages, 'page')}"
     found = f"{progress.files_found:,}{'' if progress.walked else '+'}"
     parts = [f"{progress.files:,} of {found} files"]
-    parts.append(f"{progress.pages:,} pages ({progress.pages_per_second:.1f}/s)")
+    parts.append(f"{counted(progress.pages, 'page')} ({progress.pages_per_second:.1f}/s)")
     if progress.files_failed:
         parts.append(f"{progress.files_failed:,} failed")
     if progress.pages_failed:
-        parts.append(f"{progress.pages_failed:,} pages with something missing")
+        parts.append(f"{counted(progress.pages_failed, 'page')} not read in full")
     return ", ".join(parts)
 
 

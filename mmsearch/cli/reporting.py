@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsearch.cli.lines import as_json, say, show
+from mmsearch.cli.lines import as_json, counted, say, show
 from mmsearch.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def show_report(report: Report) -> None:
     show_failed(report.of("failed"), "mmsearch list --failed")
     missing = report.missing().most_common()
     _show_some(
-        [f"missing  {_count(pages, 'page')}: {reason}" for reason, pages in missing],
+        [f"missing  {counted(pages, 'page')}: {reason}" for reason, pages in missing],
         "mmsearch list --failed",
     )
     for line in skipped_lines(report.of("skipped")):
@@ -144,7 +144,3 @@ def _show_some(lines: list[str], rest: str) -> None:
         show(line)
     if len(lines) > _SHOWN:
         show(f"         and {len(lines) - _SHOWN} more: {rest}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -47,7 +47,7 @@ def join_lines(lines: Iterable[str]) -> str:
     """
     text = ""
     for line in filter(None, (line.strip() for line in lines)):
-        broken = _HYPHEN_BREAK.search(text)
+        broken = _HYPHEN_BREAK.search(text[-2:])
         if not broken:
             text += f"\n{line}" if text else line
             continue

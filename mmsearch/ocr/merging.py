@@ -8,7 +8,9 @@ from mmsearch.ocr.layout import Line, reading_order
 from mmsearch.types import Box
 
 _COVERED = 0.4  # share of a found line that words must cover for it to count as read
-_SURE_LINE = 0.88  # mean confidence of a line that need not be read again
+# Mean confidence of a line that need not be read again: with .88, old German print has a character
+# error rate of .109, with .93 one of .088, as by RapidOCR alone.
+_SURE_LINE = 0.93
 
 
 def sure(lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -23,8 +25,16 @@ def uncovered(boxes: Sequence[Box], lines: Sequence[Line]) -> list[int]:
 
 
 def ordered(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The lines in reading order."""
+    """The lines in reading order; columns written downwards from right to left."""
+    down = [_runs_down(line) for line in lines]
+    if sum(down) > len(lines) / 2:
+        return tuple(sorted(lines, key=lambda line: (-line.box.x1, line.box.y0)))
     return tuple(lines[index] for index in reading_order([line.box for line in lines]))
+
+
+def _runs_down(line: Line) -> bool:
+    box = line.box
+    return len(line.text) > 2 and box.y1 - box.y0 > 2 * (box.x1 - box.x0)
 
 
 def confidence(lines: Sequence[Line], unread: float) -> float:

@@ -21,10 +21,11 @@ import psutil
 import pytest
 
 from ingest import archives
-from ingest.archives import Entry, PassedEntry, is_archive
+from ingest.archives import Entry, PassedEntry
 from ingest.containers.names import decode, on_disk, plain, unlike
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, NeedsPassword, UnreadableFile
+from mmsearch.paths import is_archive
 from tests import builders
 
 SETTINGS = Settings(open_timeout=20)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-import ingest
 import mmsearch
-from ingest import FileResult
+from ingest.report import FileResult, Report
+from ingest.sync import sync
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.types import Document, DocumentState
@@ -61,7 +61,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def result(report: ingest.Report, ending: str) -> FileResult:
+def result(report: Report, ending: str) -> FileResult:
     (found,) = [result for result in report.results if result.path.endswith(ending)]
     return found
 
@@ -94,7 +94,7 @@ def test_members_are_found_under_the_archive_and_deep_ones_are_refused(
     }
     (folder / "sub").mkdir()
     (folder / "sub" / "a.zip").write_bytes(zipped(members))
-    report = ingest.sync([folder], engine)
+    report = sync([folder], engine)
     archive = f"{folder}/sub/a.zip"
     (hit,) = engine.search("outer heron")
     assert hit.document.paths == (f"{archive}!/in/b.pdf",)
@@ -119,12 +119,12 @@ def test_an_archive_that_has_not_changed_is_not_opened(
     members = {"a.pdf": pdf(folder, "a heron"), "bad.pdf": b"%PDF-1.4 broken"}
     path = folder / "a.zip"
     path.write_bytes(zipped(members))
-    first = ingest.sync([folder], engine)
+    first = sync([folder], engine)
     assert result(first, "bad.pdf").status == "failed"
     status = path.stat()
     path.write_bytes(b"x" * status.st_size)  # would fail if it were opened
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    again = ingest.sync([folder], engine)
+    again = sync([folder], engine)
     assert (result(again, "a.zip").status, result(again, "a.zip").reason) == (
         "skipped",
         "unchanged",
@@ -139,22 +139,22 @@ def test_an_archive_that_changed_forgets_what_is_gone(engine: SearchEngine, fold
     path = folder / "a.zip"
     members = {"kept.pdf": kept, "gone.pdf": pdf(folder, "a gone heron")}
     path.write_bytes(zipped({**members, "b.zip": zipped({"c.pdf": inner})}))
-    ingest.sync([folder], engine)
+    sync([folder], engine)
     path.write_bytes(zipped({"kept.pdf": kept, "new.pdf": pdf(folder, "a new heron")}))
-    report = ingest.sync([folder], engine)
+    report = sync([folder], engine)
     assert result(report, "kept.pdf").reason == "unchanged"
     assert known(engine, folder) == dict.fromkeys(
         ("a.zip", "a.zip!/kept.pdf", "a.zip!/new.pdf"), "done"
     )
     assert engine.search("gull") == []
     path.rename(folder / "b.zip")
-    moved = ingest.sync([folder], engine)
+    moved = sync([folder], engine)
     assert moved.of("done") == [result(moved, "b.zip")]  # the pages in it are known
     assert {Path(r.path).name for r in moved.of("removed")} == {"a.zip", "kept.pdf", "new.pdf"}
     assert set(known(engine, folder)) == {"b.zip", "b.zip!/kept.pdf", "b.zip!/new.pdf"}
     (folder / "b.zip").unlink()
     (folder / "other").mkdir()
-    assert len(ingest.sync([folder], engine).of("removed")) == 3
+    assert len(sync([folder], engine).of("removed")) == 3
     assert known(engine, folder) == {}
 
 
@@ -164,7 +164,7 @@ def test_the_same_bytes_inside_and_outside_are_one_document(
     content = pdf(folder, "a heron")
     (folder / "a.zip").write_bytes(zipped({"in.pdf": content, "twin.pdf": content}))
     (folder / "out.pdf").write_bytes(content)
-    ingest.sync([folder], engine)
+    sync([folder], engine)
     (hit,) = engine.search("heron")
     assert set(hit.document.paths) == {
         f"{folder}/a.zip!/in.pdf",
@@ -179,14 +179,14 @@ def test_the_same_bytes_inside_and_outside_are_one_document(
 def test_a_broken_archive_keeps_what_it_held_before(engine: SearchEngine, folder: Path) -> None:
     path = folder / "a.zip"
     path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron"), "b.pdf": pdf(folder, "a gull")}))
-    ingest.sync([folder], engine)
+    sync([folder], engine)
     builders.cut_short(path)
-    report = ingest.sync([folder], engine)
+    report = sync([folder], engine)
     assert result(report, "a.zip").status == "failed"
     assert len(engine.search("heron")) == len(engine.search("gull")) == 1
     assert report.of("removed") == []
     path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron")}))
-    assert result(ingest.sync([folder], engine), "a.zip").status == "done"
+    assert result(sync([folder], engine), "a.zip").status == "done"
     assert known(engine, folder) == {"a.zip": "done", "a.zip!/a.pdf": "done"}
 
 
@@ -200,7 +200,7 @@ def test_a_sidecar_in_an_archive_is_used(engine: SearchEngine, folder: Path) -> 
         b"title='bbox 9 9 90 20'>cormorant</span></span></div></body></html>"
     )
     (folder / "a.zip").write_bytes(zipped({"x/p.pdf": scan.read_bytes(), "x/p.hocr": hocr}))
-    report = ingest.sync([folder], engine)
+    report = sync([folder], engine)
     (hit,) = engine.search("cormorant")
     assert hit.document.paths == (f"{folder}/a.zip!/x/p.pdf",)
     assert hit.document.sidecar
@@ -213,11 +213,11 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next(
 ) -> None:
     path = folder / "a.zip"
     path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron"), "b.pdf": pdf(folder, "a gull")}))
-    ingest.sync([folder], engine)
+    sync([folder], engine)
     # What a run leaves that was killed while it had the archive open.
     engine.documents.put(replace(at(engine, str(path)), state=DocumentState.PENDING))
     engine.forget(at(engine, f"{path}!/b.pdf"), {f"{path}!/b.pdf"})
-    ingest.sync([folder], engine)
+    sync([folder], engine)
     assert known(engine, folder) == dict.fromkeys(("a.zip", "a.zip!/a.pdf", "a.zip!/b.pdf"), "done")
 
 
@@ -225,9 +225,9 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next(
 def test_an_archive_that_is_not_ready_keeps_its_files(engine: SearchEngine, folder: Path) -> None:
     path = folder / "a.zip"
     path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron")}))
-    ingest.sync([folder], engine)
+    sync([folder], engine)
     path.write_bytes(zipped({"a.pdf": pdf(folder, "a gull")})[:-5])  # not whole yet
-    report = ingest.sync([folder], engine, ready=lambda _: False)
+    report = sync([folder], engine, ready=lambda _: False)
     assert [r.status for r in report.results] == ["skipped"]
     assert len(engine.search("heron")) == 1
     shutil.rmtree(folder)

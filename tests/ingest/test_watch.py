@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import mmsearch
-from ingest import FileResult, Progress, Report
 from ingest.changes import Events
+from ingest.report import FileResult, Progress, Report
 from ingest.sources import discover_at
 from ingest.watch import watch
 from mmsearch.config import Settings
