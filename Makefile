@@ -52,7 +52,7 @@ $(VENV)/bin/python:
 $(VENV)/.demo: pyproject.toml constraints.txt scripts/system.sh
 	@scripts/announce.sh
 	@$(MAKE) --no-print-directory $(VENV)/bin/python
-	@scripts/system.sh poppler-utils tesseract-ocr
+	@scripts/system.sh poppler-utils tesseract-ocr tesseract-ocr-osd libtiff-tools libarchive13
 	@command -v soffice >/dev/null || scripts/system.sh \
 		libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui
 	@echo "installing Python packages ..."
@@ -61,6 +61,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt scripts/system.sh
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	@scripts/system.sh chromium libatomic1  # libatomic1: for the browser tests' own node
+	@# libatomic1: for the browser tests' own node; the languages: for tests of other scripts
+	@scripts/system.sh chromium libatomic1 fonts-noto-core fonts-noto-cjk \
+		tesseract-ocr-ara tesseract-ocr-jpn
 	@$(PIP) -e ".[dev,qwen]"
 	@touch $@

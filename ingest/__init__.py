@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingest.pipeline import run
     from ingest.report import FileResult, Progress, Report
-    from ingest.sync import retry, sync
-    from ingest.watch import watch
+    from ingest.syncing import retry, sync
+    from ingest.watching import watch
 
 __all__ = ["FileResult", "Progress", "Report", "retry", "run", "sync", "watch"]
 
@@ -19,9 +19,9 @@ _HOMES = {
     "FileResult": "ingest.report",
     "Progress": "ingest.report",
     "Report": "ingest.report",
-    "retry": "ingest.sync",
-    "sync": "ingest.sync",
-    "watch": "ingest.watch",
+    "retry": "ingest.syncing",
+    "sync": "ingest.syncing",
+    "watch": "ingest.watching",
 }
 
 

@@ -116,9 +116,12 @@ class Crew:
         return Failure(reason, LimitExceeded.__name__)
 
     def let_go(self, file: File) -> None:
-        """Have those that hold `file` open close it."""
+        """Have those that hold `file` open close it.
+
+        One that is at work on another file has closed this one, or will before it opens that.
+        """
         for worker in self.workers:
-            if worker.holds is file:
+            if worker.holds is file and worker.task is None:
                 worker.process.send({"close": True})
 
     def end(self, worker: Worker) -> None:

@@ -346,6 +346,8 @@ class _Run:
         )
         self._vectors.add(reading)
         self._progress.vectors_wanted += reading.encodable
+        self._progress.files += 1
+        self._progress.bytes_done += reading.source.size
 
     def _failed(self, reading: Reading, reason: str, error: str) -> None:
         document = failure(reading.document, reason, error)
@@ -383,7 +385,7 @@ class _Run:
             "" if document.page_count else "has no pages",
             failed_pages=failed,
         )
-        self._result(result, reading.source.size)
+        self._result(result, None)  # it was counted when it was read
         for twin in reading.twins:
             self._known.forget_old_version(twin, document.id)
             self._skipped(twin, document, f"same content as {reading.source.path}")
@@ -415,11 +417,11 @@ class _Run:
         result = FileResult(str(source.path), "skipped", pages, document.id, reason)
         self._result(result, source.size)
 
-    def _result(self, result: FileResult, size: int) -> None:
+    def _result(self, result: FileResult, size: int | None) -> None:
         self._report.results.append(result)
-        self._progress.files += 1
+        self._progress.files += size is not None
         self._progress.files_failed += result.status == "failed"
-        self._progress.bytes_done += size
+        self._progress.bytes_done += size or 0
         self._on_file(result)
         self._tell(self._progress)
         self._archives.leave(result)

@@ -50,9 +50,10 @@ class FileResult:
 class Progress:
     """Where a run stands; handed to the `progress` callback after every change.
 
-    `files` and `bytes_done` count those that have ended. `files_found` and `bytes_found` grow until
-    `walked`, and a little beyond as archives are opened. `workers` says what each process is doing
-    at the moment. The phases `opening` and `sampling` are those of a forecast.
+    `files` and `bytes_done` count those that were read or need not be. `files_found` and
+    `bytes_found` grow until `walked`, and a little beyond as archives are opened. `workers` says
+    what each process is doing at the moment. The phases `opening` and `sampling` are those of a
+    forecast.
     """
 
     files: int = 0

@@ -2,6 +2,6 @@
 # Says what a first run downloads and how long that takes.
 cat <<'TEXT'
 mmsearch: the first run downloads about 350 MB of Python packages (84 MB of it the text model)
-and up to 40 MB of system packages, and takes 2 to 5 minutes on a usual connection.
+and up to 150 MB of system packages, and takes 2 to 5 minutes on a usual connection.
 After that nothing is downloaded any more.
 TEXT

@@ -11,10 +11,14 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from PIL import Image
+
 from ingest import ocr_worker, scans
 from mmsearch.config import Settings
-from mmsearch.images import PICTURE_PIXELS
+from mmsearch.images import PICTURE_PIXELS, encode_picture
 from mmsearch.types import Page, PageText
+
+UPRIGHT = encode_picture(Image.new("RGB", (32, 32), "black"))
 
 
 def finished(page: Page, settings: Settings, pixels: int = PICTURE_PIXELS) -> Page:
@@ -42,7 +46,7 @@ def finished(page: Page, settings: Settings, pixels: int = PICTURE_PIXELS) -> Pa
         "seen": [image.mode, image.size, image.convert("L").getpixel((19, 9))],
         "pixels": pixels,
     }
-    return replace(page, text=PageText(json.dumps(found), "ocr"), picture=b"upright", unread=None)
+    return replace(page, text=PageText(json.dumps(found), "ocr"), picture=UPRIGHT, unread=None)
 
 
 if __name__ == "__main__":

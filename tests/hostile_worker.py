@@ -16,13 +16,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 import ingest.readers
 from ingest import worker
 from ingest.readers import ReadContext, Reader
 from mmsearch.errors import MissingExtra, NeedsPassword, UnreadableFile
+from mmsearch.images import encode_picture
 from mmsearch.types import Box, Kind, Page, PageText, Word
 
 _KEPT: list[bytes] = []
+PICTURE = encode_picture(Image.new("RGB", (32, 32), "white"))
 
 
 class HostileFile:
@@ -50,13 +54,11 @@ class HostileFile:
         text = PageText(f"page {number}", "layer", words)
         unread = None
         if how and how.startswith("unread"):
-            from PIL import Image
-
             unread = Image.new("LA" if number % 2 else "L", (20, 10), number)
             time.sleep(0.03)
         return Page(
             number,
-            b"picture",
+            PICTURE,
             32,
             32,
             text,
@@ -72,12 +74,11 @@ class HostileFile:
         self._misbehave(self._says.get("close"))
 
     def _tell(self) -> dict[str, Any]:
-        scratch, sidecar = self._context.scratch, self._context.sidecar
+        scratch = self._context.scratch
         return {
             "pid": os.getpid(),
             "scratch": str(scratch),
             "there": bool(scratch and scratch.is_dir()),
-            "sidecar": sidecar and str(sidecar),
             "passwords": self._context.passwords,
             "public": [*sys.argv, *os.environ.values()],
         }

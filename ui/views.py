@@ -88,7 +88,7 @@ def _item(hit: Hit, text: str) -> str:
         "<div class='mm-about'>"
         f"<h2><a {link} dir='auto'>{title}</a></h2>"
         f"<p class='mm-place'>{place} <span class='mm-score'>score {hit.score:.3f}</span></p>"
-        f"{snippet}<p class='mm-path'>{_path(document)}</p>"
+        f"{snippet}<p class='mm-path'>{_path(document)}</p>{_also_in(hit)}"
         "</div></li>"
     )
 
@@ -113,6 +113,12 @@ def _path(document: Document) -> str:
     first, *others = document.paths or ("",)
     more = f" <span title='{escape(chr(10).join(others))}'>+{len(others)}</span>" if others else ""
     return f"<bdi>{escape(first)}</bdi>{more}"
+
+
+def _also_in(hit: Hit) -> str:
+    """Where else the same page is."""
+    places = (f"<bdi>{escape(_title(t.document))}</bdi>, page {t.page}" for t in hit.also_in)
+    return f"<p class='mm-path'>Also in {'; '.join(places)}</p>" if hit.also_in else ""
 
 
 def _message(title: str, *lines: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ingest.readers import OpenFile, ReadContext
+from ingest.readers.jbig import is_jbig, unpacked
 from mmsearch import images
 from mmsearch.errors import UnreadableFile
 from mmsearch.salvage import salvage
@@ -41,13 +43,16 @@ class ImageFile:
     kind: Kind = "image"
 
     def __init__(self, path: Path, context: ReadContext) -> None:
+        self._stack = contextlib.ExitStack()
         self._path = path
+        if is_jbig(path):
+            self._path = self._stack.enter_context(unpacked(path, context))
         self._context = context
         self._frames: images.Frames | None = None
         self._salvaged: tuple[Image, str] | None = None
         self.title, self.page_count, self.moves = path.stem, 1, False
         try:
-            self._frames = images.open_frames(path, max_pixels=context.settings.max_pixels)
+            self._frames = images.open_frames(self._path, max_pixels=context.settings.max_pixels)
         except UnreadableFile as refusal:
             self._salvaged = self._salvage(0, refusal)
         else:
@@ -70,6 +75,7 @@ class ImageFile:
         """Close the file."""
         if self._frames is not None:
             self._frames.close()
+        self._stack.close()
 
     def page(self, number: int) -> Page:
         """Read one frame; its text is still to be recognised."""

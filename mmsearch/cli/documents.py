@@ -37,7 +37,7 @@ def list_documents(
             raise InvalidSetting("--failed and --state: give one of them")
     with options.open_index(index) as engine:
         if failed:
-            from ingest.sync import failed as failed_in
+            from ingest.syncing import failed as failed_in
 
             found = failed_in(engine)
         else:

@@ -70,7 +70,7 @@ def retry(
     """Read again what failed: whole documents, and single pages of others."""
 
     def carry_out(engine: SearchEngine, **given: Any) -> Report:
-        from ingest.sync import retry as retry_
+        from ingest.syncing import retry as retry_
 
         return retry_(engine, paths or (), **given)
 
@@ -94,7 +94,7 @@ def sync(
     """Make the index equal to folders: add, update, move and remove documents."""
 
     def carry_out(engine: SearchEngine, **given: Any) -> Report:
-        from ingest.sync import sync as sync_
+        from ingest.syncing import sync as sync_
 
         return sync_(folders, engine, keep_missing=keep_missing, **given)
 

@@ -47,7 +47,7 @@ def watch(
     as_json: options.Json = False,
 ) -> None:
     """Keep the index equal to folders until Ctrl-C: what changes is read once it has settled."""
-    from ingest.watch import watch as watch_
+    from ingest.watching import watch as watch_
 
     passwords = options.asked_passwords() if ask_password else ()
     shown = Events() if as_json else Lines()
@@ -82,7 +82,7 @@ def watched(folders: Sequence[Path], engine: SearchEngine) -> Iterator[None]:
     if not folders:
         yield
         return
-    from ingest.watch import watch as watch_
+    from ingest.watching import watch as watch_
 
     stop = threading.Event()
 
@@ -145,7 +145,7 @@ class _Said(logging.Handler):
 @contextmanager
 def _warnings_said() -> Iterator[None]:
     """Say what the watcher logs: a folder or a server that is away."""
-    logger, said = logging.getLogger("ingest.watch"), _Said()
+    logger, said = logging.getLogger("ingest.watching"), _Said()
     logger.addHandler(said)
     before, logger.propagate = logger.propagate, False
     try:

@@ -14,7 +14,7 @@ import pytest
 
 import mmsearch
 from ingest.report import FileResult, Report
-from ingest.sync import sync
+from ingest.syncing import sync
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.types import Document, DocumentState

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -210,3 +212,22 @@ def test_title_and_caption_come_from_the_file(tmp_path: Path) -> None:
     plain = tmp_path / "DSC_0042.jpg"
     square("RGB", RED).save(plain)
     assert read(plain)[0] == "DSC_0042"
+
+
+@pytest.mark.skipif(not shutil.which("tiffcp"), reason="needs libtiff-tools to make one")
+def test_a_tiff_packed_by_jbig_is_read_with_all_its_pages(tmp_path: Path) -> None:
+    first, second = builders.page_image().convert("1"), builders.page_image(["fax"]).convert("1")
+    whole = {278: first.height}  # JBIG takes a page in one strip
+    first.save(tmp_path / "a.tif", save_all=True, append_images=[second], tiffinfo=whole)
+    path = tmp_path / "fax, packed.tif"
+    subprocess.run(["tiffcp", "-c", "jbig", tmp_path / "a.tif", tmp_path / "b.tif"], check=True)
+    (tmp_path / "b.tif").rename(path)
+    with open_file(path, ReadContext(Settings(ocr="off"))) as file:
+        assert (file.title, file.page_count) == ("fax, packed", 2)
+        page = file.page(2)
+    ink = np.asarray(Image.open(io.BytesIO(page.picture)).convert("L")) < 128
+    assert 0 < ink.mean() < 0.2
+    assert list(tmp_path.glob("**/unpacked*")) == []
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UnreadableFile, match="damaged"):
+        open_file(path, ReadContext(Settings(ocr="off")))

@@ -129,7 +129,7 @@ def test_an_empty_page_costs_no_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def never(*args: object, **options: object) -> None:
         raise AssertionError("OCR was asked about an empty page")
 
-    monkeypatch.setattr(ocr, "recognise", never)
+    monkeypatch.setattr(ocr, "read_page", never)
     page = pages_of(builders.write_empty_page_pdf(tmp_path / "a.pdf"), READ)[0]
     assert page.text.text == ""
 

@@ -11,7 +11,7 @@ import pytest
 
 import mmsearch
 from ingest.report import FileResult, Progress, Report
-from ingest.sync import retry, sync
+from ingest.syncing import retry, sync
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import MissingExtra, NotFound

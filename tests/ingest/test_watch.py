@@ -17,7 +17,7 @@ import mmsearch
 from ingest.changes import Events
 from ingest.report import FileResult, Progress, Report
 from ingest.sources import discover_at
-from ingest.watch import watch
+from ingest.watching import watch
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import IndexUnavailable

@@ -23,7 +23,7 @@ from ingest.pipeline import run
 from ingest.report import Report
 from ingest.sources import Source, discover_at, is_wanted
 from ingest.stability import Stability
-from ingest.sync import check_present, is_gone, remove_gone, sync
+from ingest.syncing import check_present, is_gone, remove_gone, sync
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import IndexUnavailable, ModelUnavailable, NotFound
 from mmsearch.paths import absolute, is_below
