@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ingest.process import Process
+from ingest.process import NONSENSE, Process
 from mmsearch import errors
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
@@ -110,7 +110,7 @@ def _heard(
             if "unpacked" in header:
                 return _entry(header, room)
         except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-            raise UnreadableFile(f"{path.name}: the reader sent nonsense and was ended") from error
+            raise UnreadableFile(f"{path.name}: {NONSENSE}") from error
         if "end" in header:
             return None
 

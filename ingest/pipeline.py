@@ -189,7 +189,8 @@ class _Run:
         if found.folder:
             self._report.unknown.add(str(found.path))
         status: Status = "failed" if found.failed else "skipped"
-        self._result(FileResult(str(found.path), status, reason=found.reason, error=found.error), 0)
+        error = found.error or ("UnreadableFile" if found.failed else "")
+        self._result(FileResult(str(found.path), status, reason=found.reason, error=error), 0)
 
     def _unchanged(self, source: Source) -> None:
         """Nothing to do for a file, nor for any in it."""

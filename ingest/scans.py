@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ImageOps
 
-from mmsearch import images, ink, ocr
+from mmsearch import images, ocr
 from mmsearch.config import Settings
 from mmsearch.images import PICTURE_PIXELS
+from mmsearch.ocr import ink
 from mmsearch.types import Page
 
 if TYPE_CHECKING:

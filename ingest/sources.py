@@ -115,7 +115,8 @@ def _walk(root: Path, start: Path | None = None) -> Iterator[Source | Passed]:
     closed: list[OSError] = []
     loose: list[Path] = []  # perhaps the text of a scan that is still to come
     taken: set[Path] = set()
-    for folder, folders, files in _folders(start or root, closed.append):
+    walk = _folders(start, closed.append) if start else os.walk(root, onerror=closed.append)
+    for folder, folders, files in walk:
         here = Path(folder)
         if _is_index(here):
             folders.clear()
@@ -142,7 +143,7 @@ def _walk(root: Path, start: Path | None = None) -> Iterator[Source | Passed]:
 def _folders(
     start: Path, closed: Callable[[OSError], None]
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """As `os.walk`, which finds nothing in a file, and follows a link that is named."""
+    """As `os.walk` of a folder above `start` comes to it, which follows no links to folders."""
     if start.is_dir():
         return iter(()) if start.is_symlink() else os.walk(start, onerror=closed)
     return iter([(str(start.parent), [], [start.name])])

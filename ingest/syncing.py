@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from ingest.pipeline import run
+from ingest.places import is_gone, is_in, is_mounted
 from ingest.report import FileResult, Report
 from ingest.sources import Named, Passed, Source, discover, discover_at
 from mmsearch import filters
@@ -77,18 +77,24 @@ def retry(engine: SearchEngine, paths: Iterable[str | Path] = (), **options: Any
 
 
 def failed(engine: SearchEngine) -> list[Document]:
-    """Documents that failed, or of which pages did, in order of their paths."""
+    """Documents that failed, or of which pages did, or files in an archive; in order of paths."""
     found = engine.documents.all(filters.equals("state", "failed", "done"))
-    lacking = (d for d in found if d.state is DocumentState.FAILED or d.failed_pages)
+    lacking = (d for d in found if d.state is DocumentState.FAILED or d.failed_pages or d.error)
     return sorted(lacking, key=lambda document: document.paths)
 
 
 def check_present(root: Path, engine: SearchEngine) -> None:
-    """Raise `NotFound` where a folder is missing, or empty where it was not."""
-    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
-        return
+    """Raise `NotFound` where a folder is missing, silent, or empty where it was not."""
+    try:
+        if is_mounted(root):
+            return
+        is_there = root.exists()
+    except OSError as error:
+        raise NotFound(
+            f"{root}: {error.strerror or error}; mount it again, or check its permissions"
+        ) from error
     known = sum(1 for d in engine.documents.all() if any(is_below(p, [str(root)]) for p in d.paths))
-    if not root.exists():
+    if not is_there:
         raise NotFound(
             f"{root}: no such folder; mount it, or forget what was in it: mmsearch remove {root}"
         )
@@ -116,36 +122,16 @@ def remove_gone(
     if folders:
         below = frozenset(folders)
         for document in engine.documents.all():
-            if any(not below.isdisjoint(_upwards(path)) for path in document.paths):
+            if any(is_in(path, below) for path in document.paths):
                 known[document.id] = document
     gone = frozenset(paths)
     for document in known.values():
         lost = {
             path
             for path in document.paths
-            if not gone.isdisjoint(_upwards(path)) and is_gone(path) and is_gone(outermost(path))
+            if is_in(path, gone) and is_gone(path) and is_gone(outermost(path))
         }
         _forget(document, lost, engine, report, on_file)
-
-
-def is_gone(path: str | Path) -> bool:
-    """Whether nothing is there, as far as can be seen: a disk that does not answer says neither."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _upwards(path: str) -> Iterator[str]:
-    """The path and every folder and archive that it is in."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
-        if path.endswith("!"):  # an archive, or a folder of such a name
-            yield path[:-1]
 
 
 def _unless_ready(item: Source | Passed, ready: Callable[[Source], bool]) -> Source | Passed:
@@ -161,15 +147,20 @@ def _remove_missing(
     report: Report,
     on_file: Callable[[FileResult], None] | None,
 ) -> None:
-    """Forget every path below `roots` that the run did not come by."""
+    """Forget every path below `roots` that the run did not come by and that leads nowhere.
+
+    That the walk met nothing is not enough: a disk may have been away just then.
+    """
+    named = frozenset(roots)
     for document in list(engine.documents.all()):
         gone = {
             path
             for path in document.paths
             if path not in report.seen
-            and is_below(path, roots)
-            and not is_below(path, report.unknown)
+            and is_in(path, named)
+            and not is_in(path, report.unknown)
             and outermost(path) not in report.unchanged_archives
+            and is_gone(outermost(path))
         }
         _forget(document, gone, engine, report, on_file)
 

@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ingest import sidecars
 from ingest.containers import Container, Member, open_container
 from ingest.containers.names import is_hidden, is_unsafe, plain, shown, unlike
-from ingest.containers.spool import SIDECAR_BYTES, Spool, too_many_bytes
+from ingest.containers.spool import Spool, too_many_bytes
 from ingest.frames import receive, send
 from ingest.process import begin, one_line, too_hungry
-from ingest.sidecars.names import beside, is_sidecar_name
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
 from mmsearch.images import EXTENSIONS as IMAGE_EXTENSIONS
@@ -134,8 +134,8 @@ def _unpack(
     with open_container(path, passwords, read) as container:
         files, trouble = _listed(container, settings, path, read)
         texts = _sidecars(files)
-        sidecars = set(texts.values())
-        offered = [member for number, member in files.items() if number not in sidecars]
+        beside = set(texts.values())
+        offered = [member for number, member in files.items() if number not in beside]
         taken = list(_taken(parent, settings, offered))
         if len(taken) > settings.archive_entries:
             trouble = _too_many(path, settings.archive_entries)
@@ -189,13 +189,15 @@ def _sidecars(files: Mapping[int, Member]) -> dict[int, int]:
     names = {
         member.name: number
         for number, member in files.items()
-        if is_sidecar_name(member.name) and member.size <= SIDECAR_BYTES and _is_fine(member)
+        if sidecars.is_sidecar_name(member.name)
+        and member.size <= sidecars.MAX_BYTES
+        and _is_fine(member)
     }
     known = frozenset(names)
     found = {}
     for number, member in files.items():
         if known and Path(member.name).suffix.lower() in _SCANS:
-            sidecar = beside(member.name, known)
+            sidecar = sidecars.beside(member.name, known)
             if sidecar is not None:
                 found[number] = names[sidecar]
     return found

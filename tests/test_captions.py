@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image, PngImagePlugin
 
-from mmsearch.captions import Caption, caption, caption_of_tags
+from mmsearch.images.captions import Caption, caption, caption_of_tags
 from tests import builders
 
 PICTURE = Image.new("RGB", (16, 16), "red")

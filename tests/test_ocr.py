@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from mmsearch import ink, ocr, upright
+from mmsearch import ocr
 from mmsearch.errors import LimitExceeded, MissingExtra
-from mmsearch.ocr import scripts, tesseract
+from mmsearch.ocr import ink, layout, scripts, tesseract, upright
 from mmsearch.types import Box
 from tests import builders
 
@@ -275,7 +275,7 @@ def test_auto_goes_on_without_a_slow_tesseract() -> None:
     ],
 )
 def test_join_lines(lines: list[str], text: str) -> None:
-    assert ocr.join_lines(lines) == text
+    assert layout.join_lines(lines) == text
 
 
 def test_reading_order_of_a_heading_over_two_columns() -> None:
@@ -283,7 +283,7 @@ def test_reading_order_of_a_heading_over_two_columns() -> None:
     left = [Box(0.1, 0.1 + row / 20, 0.45, 0.13 + row / 20) for row in range(5)]
     right = [Box(0.55, 0.1 + row / 20, 0.9, 0.13 + row / 20) for row in range(5)]
     shuffled = [*right, *left, heading]
-    assert [shuffled[index] for index in ocr.reading_order(shuffled)] == [heading, *left, *right]
+    assert [shuffled[index] for index in layout.reading_order(shuffled)] == [heading, *left, *right]
 
 
 def test_reading_order_of_a_table_is_by_rows() -> None:
@@ -291,11 +291,11 @@ def test_reading_order_of_a_table_is_by_rows() -> None:
         Box(x, row / 20, x + 0.08, row / 20 + 0.03) for row in range(6) for x in (0.1, 0.5, 0.8)
     ]
     backwards = cells[::-1]
-    assert [backwards[index] for index in ocr.reading_order(backwards)] == cells
+    assert [backwards[index] for index in layout.reading_order(backwards)] == cells
 
 
 def test_split_line_shares_the_box_out() -> None:
-    first, second = ocr.split_line("mm ii", Box(0.0, 0.1, 1.0, 0.2), 0.9)
+    first, second = layout.split_line("mm ii", Box(0.0, 0.1, 1.0, 0.2), 0.9)
     assert (first.text, second.text) == ("mm", "ii")
     assert first.box.x0 == 0
     assert second.box.x1 == pytest.approx(1)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self, cast
 
 from ingest.passwords import NO_PASSWORD
@@ -91,12 +90,7 @@ class Container(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 def open_container(path: Path, passwords: Sequence[str], progress: Progress) -> Container:
@@ -113,6 +107,11 @@ def open_container(path: Path, passwords: Sequence[str], progress: Progress) -> 
     """
     module = import_module(f"{__name__}.{_kind(path)}")
     return cast(Container, module.open_container(path, passwords, progress))
+
+
+def damaged(path: Path, cause: str) -> UnreadableFile:
+    """The error of an archive whose rest is lost."""
+    return UnreadableFile(f"{path.name}: damaged or cut short ({cause}); copy or download it again")
 
 
 def _kind(path: Path) -> str:

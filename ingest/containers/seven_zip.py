@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from ingest.containers import HUNGRY, LINK, LOCKED, SPECIAL, Member, Progress, Sink
-from mmsearch.errors import MMSearchError, NeedsPassword, UnreadableFile
+from ingest.containers import HUNGRY, LINK, LOCKED, SPECIAL, Member, Progress, Sink, damaged
+from mmsearch.errors import MMSearchError, NeedsPassword
 
 
 def open_container(path: Path, passwords: Sequence[str], progress: Progress) -> SevenZip:
@@ -27,10 +26,7 @@ def open_container(path: Path, passwords: Sequence[str], progress: Progress) -> 
                 break
     if isinstance(first, PasswordRequired):
         raise NeedsPassword(f"{path.name}: {LOCKED}") from first
-    cause = _one_line(first)
-    raise UnreadableFile(
-        f"{path.name}: damaged or cut short ({cause}); copy or download it again"
-    ) from first
+    raise damaged(path, _one_line(first)) from first
 
 
 class SevenZip:
@@ -72,45 +68,37 @@ class SevenZip:
             if file.emptystream and number in wanted:
                 sink.start(number)
                 sink.end()
-        for block, start, end in self._blocks():
-            files = [(number_of[id(file._file_info)], file) for file in block.files or ()]
+        for folder, start, end in self._folders():
+            files = [(number_of[id(file._file_info)], file) for file in folder.files or ()]
             while files and files[-1][0] not in wanted:
                 files.pop()
             if files:
-                self._unpack(block, start, end, files, wanted, sink)
+                self._unpack(_Block(folder, start, end, files), wanted, sink)
 
-    def _blocks(self) -> Iterator[tuple[Any, int, int]]:
-        """Every block, and where its packed bytes start and end."""
+    def _folders(self) -> Iterator[tuple[Any, int, int]]:
+        """Every block as py7zr has it, and where its packed bytes start and end."""
         streams = getattr(self._archive.header, "main_streams", None)
         if streams is None:
             return
         places = streams.packinfo.packpositions
         stream = 0
-        for block in streams.unpackinfo.folders:
-            used = len(block.packed_indices) or 1
+        for folder in streams.unpackinfo.folders:
+            used = len(folder.packed_indices) or 1
             start, end = places[stream], places[stream + used]
-            yield block, self._archive.afterheader + start, self._archive.afterheader + end
+            yield folder, self._archive.afterheader + start, self._archive.afterheader + end
             stream += used
 
-    def _unpack(
-        self,
-        block: Any,
-        start: int,
-        end: int,
-        files: Sequence[tuple[int, Any]],
-        wanted: set[int],
-        sink: Sink,
-    ) -> None:
-        """Unpack `files`, which a block begins with. One that is damaged costs all behind it."""
+    def _unpack(self, block: _Block, wanted: set[int], sink: Sink) -> None:
+        """Unpack the files of a block. One that is damaged costs all behind it."""
         from py7zr.compressor import SupportedMethods
 
         done = 0
         reason = ""
-        encrypted = SupportedMethods.needs_password(block.coders)
+        encrypted = SupportedMethods.needs_password(block.folder.coders)
         passwords = list(self._passwords) if encrypted else [""]
         for password in passwords:
-            block.password, block.decompressor = password, None
-            done, reason = self._pour(block, start, end, files, wanted, sink)
+            block.folder.password, block.folder.decompressor = password, None
+            done, reason = self._pour(block, wanted, sink)
             if done or not reason:
                 if encrypted:  # tried first on the next block
                     self._passwords.remove(password)
@@ -118,32 +106,24 @@ class SevenZip:
                 break
         if encrypted and not done:
             reason = LOCKED
-        block.decompressor = None  # it may hold as much memory as the block is large
-        for number, _ in files[done:]:
+        block.folder.decompressor = None  # it may hold as much memory as the block is large
+        for number, _ in block.files[done:]:
             if number in wanted:
                 sink.failed(number, reason)
 
-    def _pour(
-        self,
-        block: Any,
-        start: int,
-        end: int,
-        files: Sequence[tuple[int, Any]],
-        wanted: set[int],
-        sink: Sink,
-    ) -> tuple[int, str]:
+    def _pour(self, block: _Block, wanted: set[int], sink: Sink) -> tuple[int, str]:
         """Unpack files: how many came out whole, and why no more did."""
         from py7zr.exceptions import UnsupportedCompressionMethodError
 
         done = 0
-        self._file.seek(start)
+        self._file.seek(block.start)
         try:
-            for number, file in files:
+            for number, file in block.files:
                 output: Any = _Output(self._progress, sink if number in wanted else None)
                 if number in wanted:
                     sink.start(number)
                 checksum = self._archive.worker.decompress(
-                    self._file, block, output, file.uncompressed, file.compressed, end
+                    self._file, block.folder, output, file.uncompressed, file.compressed, block.end
                 )
                 if file.crc32 is not None and file.crc32 != checksum:
                     return done, "damaged (wrong checksum); download the archive again"
@@ -164,14 +144,21 @@ class SevenZip:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._archive.close()
         self._file.close()
+
+
+class _Block(NamedTuple):
+    """Files that are packed as one, by number: those it begins with, as far as they are wanted.
+
+    `folder` is py7zr's, `start` and `end` are where its packed bytes stand in the archive.
+    """
+
+    folder: Any
+    start: int
+    end: int
+    files: Sequence[tuple[int, Any]]
 
 
 class _Output:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
+from ingest import sidecars
 from ingest.containers import Member, Progress
 from ingest.containers.names import on_disk
 from mmsearch.errors import UnreadableFile
 from mmsearch.paths import is_archive
 
-SIDECAR_BYTES = 20 << 20
 _ALL_SIDECARS_BYTES = 1 << 30  # of those that wait for their files
 _TEXTS = "texts"
 
@@ -64,7 +64,7 @@ class Spool:
         member = self._files[number]
         if number in self._sidecars:
             self._path = self._room / _TEXTS / str(number)
-            self._limit = min(SIDECAR_BYTES, _ALL_SIDECARS_BYTES - self._waiting)
+            self._limit = min(sidecars.MAX_BYTES, _ALL_SIDECARS_BYTES - self._waiting)
         else:
             self._count += 1
             self._path = self._room / str(self._count) / on_disk(member.name)

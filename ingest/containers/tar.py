@@ -7,12 +7,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from ingest.containers import LINK, SPECIAL, Member, Progress, Sink
+from ingest.containers import LINK, SPECIAL, Member, Progress, Sink, damaged
 from ingest.containers.names import decode
-from mmsearch.errors import UnreadableFile
 
 _CHUNK = 1 << 18
 _tarfile: Any = tarfile  # its kinds of errors are not all declared
@@ -82,12 +80,7 @@ class Tar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 class _Header(tarfile.TarInfo):
@@ -151,15 +144,11 @@ def _errors(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ZstdError) as error:
-        raise _damaged(path, error) from error
-    except (OSError, ValueError, OverflowError) as error:  # gzip and bz2 raise these
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> UnreadableFile:
-    cause = " ".join(str(error).split())[:200]
-    return UnreadableFile(f"{path.name}: damaged or cut short ({cause}); copy or download it again")
+    except (
+        *(tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ZstdError),
+        *(OSError, ValueError, OverflowError),  # of gzip and bz2
+    ) as error:
+        raise damaged(path, " ".join(str(error).split())[:200]) from error
 
 
 def _name(header: tarfile.TarInfo) -> str:

@@ -9,10 +9,9 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from ingest.containers import HUNGRY, LINK, LOCKED, SPECIAL, Member, Progress, Sink
+from ingest.containers import HUNGRY, LINK, LOCKED, SPECIAL, Member, Progress, Sink, damaged
 from ingest.containers.names import decode
 from mmsearch.errors import MMSearchError, UnreadableFile
 
@@ -36,7 +35,7 @@ def open_container(path: Path, passwords: Sequence[str], progress: Progress) -> 
         entries = find_entries(path)
     if cause and not entries:
         reader.close()
-        raise _damaged(path, cause)
+        raise damaged(path, cause)
     return Zip(path, reader, entries, cause, passwords, progress)
 
 
@@ -77,7 +76,7 @@ class Zip:
             if reason:
                 sink.failed(number, reason)
         if self._trouble:
-            raise _damaged(self._path, self._trouble)
+            raise damaged(self._path, self._trouble)
 
     def _unpack(self, entry: Any, number: int, sink: Sink) -> str:
         """Unpack one entry; why that failed, or nothing."""
@@ -120,12 +119,7 @@ class Zip:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._reader.close()
 
 
@@ -138,10 +132,6 @@ def _refuse_overlaps(path: Path, entries: Iterable[Any]) -> None:
                 f"{path.name}: its entries overlap, which is how archives are made that unpack "
                 "without end; pack its files again"
             )
-
-
-def _damaged(path: Path, cause: str) -> UnreadableFile:
-    return UnreadableFile(f"{path.name}: damaged or cut short ({cause}); copy or download it again")
 
 
 def _obstacle(entry: Any) -> str:

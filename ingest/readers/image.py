@@ -5,21 +5,17 @@ from __future__ import annotations
 import contextlib
 import math
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ingest.readers import OpenFile, ReadContext
+from ingest.readers import OCR_DPI, OCR_PIXELS, OpenFile, ReadContext
 from ingest.readers.jbig import is_jbig, unpacked
 from mmsearch import images
 from mmsearch.errors import UnreadableFile
-from mmsearch.salvage import salvage
+from mmsearch.images.salvage import salvage
 from mmsearch.types import Kind, Page
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-_OCR_DPI = 200  # beyond, OCR gets slower and finds no more
-_OCR_PIXELS = 16_000_000
 
 
 def open_file(path: Path, context: ReadContext) -> OpenFile:
@@ -63,12 +59,7 @@ class ImageFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -98,7 +89,7 @@ class ImageFile:
             assert self._salvaged is not None
             return self._salvaged
         try:
-            return self._frames.image(index, enough=_OCR_PIXELS), ""
+            return self._frames.image(index, enough=OCR_PIXELS), ""
         except UnreadableFile as refusal:
             return self._salvage(index, refusal)
 
@@ -109,8 +100,8 @@ class ImageFile:
     def _for_ocr(self, image: Image, number: int) -> Image:
         """The image at the resolution where OCR is at its best, as far as the file tells it."""
         dpi = self._frames.dpi(number - 1) if self._frames else 0.0
-        shrink = _OCR_DPI / (dpi or _OCR_DPI)
-        shrink = min(shrink, math.sqrt(_OCR_PIXELS / (image.width * image.height)))
+        shrink = OCR_DPI / (dpi or OCR_DPI)
+        shrink = min(shrink, math.sqrt(OCR_PIXELS / (image.width * image.height)))
         if self._context.settings.ocr == "off" or shrink > 0.9:
             return image
         size = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))

@@ -75,7 +75,9 @@ def _copy(path: Path, target: Path, seconds: float) -> Path:
             raise LimitExceeded(
                 f"{path.name}: took longer than {seconds:g} s to unpack; export it again"
             ) from error
-        if done.returncode or not made.exists():
+        # Of pages that cannot be found any more it only complains.
+        complaints = [line for line in done.stderr.splitlines() if b"Warning" not in line]
+        if done.returncode or complaints or not made.exists():
             raise UnreadableFile(f"{path.name}: damaged JBIG data; copy or export it again")
         made.rename(target)
     return target

@@ -10,16 +10,15 @@ import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from ingest import libreoffice
-from ingest.notes import slide_notes
-from ingest.office_formats import ODS, OfficeFormat, decrypted, office_format
+from ingest.office import libreoffice
+from ingest.office.formats import ODS, OfficeFormat, decrypted, office_format
+from ingest.office.notes import slide_notes
+from ingest.office.sheets import set_pages_up
 from ingest.passwords import NO_PASSWORD
 from ingest.readers import ReadContext
 from ingest.readers.pdf import PdfFile
-from ingest.sheets import set_pages_up
 from mmsearch.errors import NeedsPassword, UnreadableFile
 from mmsearch.types import Page
 
@@ -60,12 +59,7 @@ class OfficeFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def page(self, number: int) -> Page:

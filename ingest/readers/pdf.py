@@ -10,11 +10,10 @@ import math
 import os
 import re
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ingest.passwords import NO_PASSWORD
-from ingest.readers import ReadContext
+from ingest.readers import OCR_DPI, OCR_PIXELS, ReadContext
 from ingest.text_layer import read_text_layer
 from mmsearch import images
 from mmsearch.errors import LimitExceeded, NeedsPassword, UnreadableFile
@@ -28,9 +27,7 @@ logger = logging.getLogger(__name__)
 
 _POINTS_PER_INCH = 72
 _PICTURE_DPI = 200  # of small pages; large ones are bound by the pixel budget
-_OCR_DPI = 200  # as many words found as at 300, in two thirds of the time
 _LEAST_OCR_DPI = 150
-_OCR_PIXELS = 16_000_000
 _POPPLER_SIDE = 2600  # pixels of the long side: never let poppler choose the size
 _POPPLER_SECONDS = 20
 _FEW_WORDS = 20  # a stamp or a page number over a scan, not its text
@@ -79,12 +76,7 @@ class PdfFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._document is not None:
             self._document.close()
 
@@ -271,9 +263,9 @@ def _render(page: PdfPage, width: int, height: int) -> Image.Image:
 
 
 def _render_for_ocr(page: PdfPage, scan: Scan) -> Image.Image:
-    dpi = min(max(scan.dpi, _LEAST_OCR_DPI), _OCR_DPI)
+    dpi = min(max(scan.dpi, _LEAST_OCR_DPI), OCR_DPI)
     width, height = _pixels(page.get_size(), dpi)
-    shrink = min(1.0, math.sqrt(_OCR_PIXELS / (width * height)))
+    shrink = min(1.0, math.sqrt(OCR_PIXELS / (width * height)))
     return _render(page, max(1, round(width * shrink)), max(1, round(height * shrink)))
 
 
@@ -295,7 +287,7 @@ def _poppler_page_count(path: Path, refusal: UnreadableFile) -> int:
 
         found = pdf2image.pdfinfo_from_path(str(path.resolve()), timeout=_POPPLER_SECONDS)
         count = int(found["Pages"])
-    except Exception:  # pdf2image is missing, or poppler is, or it fails in one of many ways
+    except Exception:  # poppler is not installed, or fails in one of many ways
         raise refusal from None
     if count < 1:
         raise refusal
@@ -304,12 +296,10 @@ def _poppler_page_count(path: Path, refusal: UnreadableFile) -> int:
 
 def _poppler_render(path: Path, number: int) -> Image.Image:
     """One page by poppler, 2600 pixels on its long side."""
+    import pdf2image
+    from pdf2image.exceptions import PDFPopplerTimeoutError
+
     thing = f"{path.name}, page {number}"
-    try:
-        import pdf2image
-        from pdf2image.exceptions import PDFPopplerTimeoutError
-    except ImportError as error:
-        raise UnreadableFile(f"{thing}: PDFium cannot read it; pip install pdf2image") from error
     try:
         rendered = pdf2image.convert_from_path(
             str(path.resolve()),
@@ -319,12 +309,12 @@ def _poppler_render(path: Path, number: int) -> Image.Image:
             use_cropbox=True,
             timeout=_POPPLER_SECONDS,
         )
+        return rendered[0].convert("RGB")
     except PDFPopplerTimeoutError as error:
         raise LimitExceeded(
             f"{thing}: takes longer than {_POPPLER_SECONDS} s to draw; export it again"
         ) from error
-    except Exception as error:  # poppler is not installed, or its output is no image
-        raise UnreadableFile(f"{thing}: neither PDFium nor poppler can draw it") from error
-    if not rendered:
-        raise UnreadableFile(f"{thing}: neither PDFium nor poppler can draw it; export it again")
-    return rendered[0].convert("RGB")
+    except Exception as error:  # poppler is not installed, or what it draws is no image
+        raise UnreadableFile(
+            f"{thing}: neither PDFium nor poppler can draw it; export it again"
+        ) from error

@@ -13,17 +13,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ingest.readers import ReadContext
-from mmsearch import images, scenes
-from mmsearch.animations import Animation, open_animation
-from mmsearch.captions import Caption
+from mmsearch import images
 from mmsearch.errors import UnreadableFile
-from mmsearch.subtitles import read_subtitles
+from mmsearch.images.captions import Caption
 from mmsearch.types import Kind, Page
-from mmsearch.video import Video, open_video
+from mmsearch.video import Video, open_video, scenes
+from mmsearch.video.animations import Animation, open_animation
+from mmsearch.video.subtitles import read_subtitles
 
 MOST_PAGES = 20_000  # of a video: more than two days of a film that changes every ten seconds
 _LONGEST_SIDE = 4096  # pixels
@@ -88,12 +87,7 @@ class VideoFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._source.close()
 
     def page(self, number: int) -> Page:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mmsearch.errors import LimitExceeded
-from mmsearch.ocr import join_lines, split_line
+from mmsearch.ocr.layout import join_lines, split_line
 from mmsearch.types import Box, PageText, Word
 
 MAX_CHARACTERS = 200_000  # of one page; a dense newspaper page has 60,000

@@ -14,8 +14,8 @@ from mmsearch.cli.reporting import show_failed, skipped_lines
 from mmsearch.cli.stopping import stoppable
 
 if TYPE_CHECKING:
-    from ingest.estimates import Estimate
-    from ingest.preflight import Forecast
+    from ingest.forecast import Forecast
+    from ingest.forecast.estimates import Estimate
     from mmsearch.config import Settings
 
 
@@ -29,7 +29,7 @@ def show_forecast(
     as_json: bool,
 ) -> None:
     """Print what a run would do; exit 1 if it would fail for a file, 130 or 143 if stopped."""
-    from ingest.preflight import preflight
+    from ingest.forecast import preflight
 
     shown = view(as_json=as_json)
     with stoppable(shown.stopping) as stop, shown:

@@ -1,4 +1,4 @@
-"""The commands that read files: `ingest`, `retry`, `sync`, `watch`; they run and report alike."""
+"""The commands that read files: `ingest`, `retry`, `sync`; they run and report alike."""
 
 from __future__ import annotations
 

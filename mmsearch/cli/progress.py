@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections import deque
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from mmsearch.cli.lines import counted, duration, plain, say, shortened, show_json
@@ -37,12 +36,7 @@ class View(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 def view(*, as_json: bool) -> View:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmsearch.ocr.layout import join_lines, reading_order, split_line
+from mmsearch.ocr.layout import join_lines
 from mmsearch.types import PageText
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ __all__ = [
     "has_tesseract",
     "join_lines",
     "read_page",
-    "reading_order",
     "recognise",
-    "split_line",
 ]
 
 _SECONDS = 60.0
@@ -36,7 +34,6 @@ def read_page(
     *,
     engine: Engine = "auto",
     languages: str = "",
-    threads: int = 1,
     timeout: float = _SECONDS,
 ) -> Reading:
     """Read the text of a page that may lie on its side, on its head, or askew.
@@ -46,7 +43,6 @@ def read_page(
         engine: `auto`, `rapidocr`, `tesseract`, or `off` for no text at all.
         languages: Tesseract's language codes, joined by `+`; by default all that are installed,
             the fitting one being found out. RapidOCR needs none.
-        threads: of RapidOCR, fixed at its first use in a process. Tesseract takes one.
         timeout: seconds that one run of Tesseract may take.
 
     Returns:
@@ -62,7 +58,7 @@ def read_page(
 
     if engine == "off":
         return reading.Reading(PageText(), image)
-    return reading.read_page(image, reading.options(engine, languages, threads, timeout))
+    return reading.read_page(image, reading.options(engine, languages, timeout))
 
 
 def recognise(
@@ -70,7 +66,6 @@ def recognise(
     *,
     engine: Engine = "auto",
     languages: str = "",
-    threads: int = 1,
     timeout: float = _SECONDS,
 ) -> PageText:
     """Read the text of an upright image, such as a screenshot; see `read_page`."""
@@ -78,7 +73,7 @@ def recognise(
 
     if engine == "off":
         return PageText()
-    return reading.read_upright(image, reading.options(engine, languages, threads, timeout))
+    return reading.read_upright(image, reading.options(engine, languages, timeout))
 
 
 def has_tesseract() -> bool:

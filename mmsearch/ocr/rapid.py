@@ -42,12 +42,12 @@ class Regions(NamedTuple):
     boxes: tuple[Box, ...]
 
 
-def find(image: Image, threads: int) -> Regions:
+def find(image: Image) -> Regions:
     """Find the lines of text on an image, whatever their script."""
     pixels = _pixels(image)
     height, width = pixels.shape[:2]
     # Options given to one call stay for the next: always give all of them.
-    found = _engine(threads)(
+    found = _engine()(
         pixels,
         use_det=True,
         use_cls=False,
@@ -68,12 +68,12 @@ def find(image: Image, threads: int) -> Regions:
     return Regions(corners, boxes)
 
 
-def read(image: Image, regions: Regions, threads: int, among: Sequence[int] | None = None) -> Found:
+def read(image: Image, regions: Regions, among: Sequence[int] | None = None) -> Found:
     """Read the lines found, all or those `among` them; what cannot be read is left out."""
     indices = range(len(regions.boxes)) if among is None else among
-    crops = _crops(image, regions, indices, threads)
+    crops = _crops(image, regions, indices)
     lines, unread = [], 0.0
-    for index, crop, (text, score) in zip(indices, crops, _texts(crops, threads), strict=True):
+    for index, crop, (text, score) in zip(indices, crops, _texts(crops), strict=True):
         if not text.strip() or score < _LEAST_SCORE:
             sides = sorted(crop.shape[:2])
             unread += sides[1] / max(sides[0], 1) / _CHARACTER
@@ -91,7 +91,7 @@ def stand_on_end(image: Image, regions: Regions) -> bool:
     return sum(high > _TALL * wide for wide, high in long) > len(long) / 2
 
 
-def upside_down(image: Image, regions: Regions, threads: int) -> bool:
+def upside_down(image: Image, regions: Regions) -> bool:
     """Whether lines that run from left to right stand on their heads.
 
     Some of the longest lines are read, and where that goes badly read the other way round: .99 to
@@ -99,31 +99,31 @@ def upside_down(image: Image, regions: Regions, threads: int) -> bool:
     """
     lengths = [box.x1 - box.x0 for box in regions.boxes]
     longest = sorted(range(len(lengths)), key=lambda index: -lengths[index])[:_PROBES]
-    crops = _crops(image, regions, longest, threads)
-    upright = _mean_score(crops, threads)
+    crops = _crops(image, regions, longest)
+    upright = _mean_score(crops)
     if not crops or upright >= _UPRIGHT:
         return False
     over = [np.ascontiguousarray(crop[::-1, ::-1]) for crop in crops]
-    return _mean_score(over, threads) > upright + _MUCH_BETTER
+    return _mean_score(over) > upright + _MUCH_BETTER
 
 
-def _mean_score(crops: list[Any], threads: int) -> float:
-    read = _texts(crops, threads)
+def _mean_score(crops: list[Any]) -> float:
+    read = _texts(crops)
     letters = sum(len(text) for text, _ in read)
     return sum(len(text) * score for text, score in read) / max(letters, 1)
 
 
-def _crops(image: Image, regions: Regions, indices: Sequence[int], threads: int) -> list[Any]:
+def _crops(image: Image, regions: Regions, indices: Sequence[int]) -> list[Any]:
     if not len(indices):
         return []
     corners = [regions.corners[index] for index in indices]
-    return list(_engine(threads).crop_text_regions(_pixels(image), corners))
+    return list(_engine().crop_text_regions(_pixels(image), corners))
 
 
-def _texts(crops: list[Any], threads: int) -> list[tuple[str, float]]:
+def _texts(crops: list[Any]) -> list[tuple[str, float]]:
     if not crops:
         return []
-    read = _engine(threads).recognize_txt(crops)
+    read = _engine().recognize_txt(crops)
     return [(text, float(score)) for text, score in zip(read.txts, read.scores, strict=True)]
 
 
@@ -132,13 +132,13 @@ def _pixels(image: Image) -> Any:
 
 
 @cache
-def _engine(threads: int) -> Any:
+def _engine() -> Any:
     """The engine, made once per process: it checks and loads 30 MB of models."""
     try:
         from rapidocr import RapidOCR
     except ImportError as error:
         raise MissingExtra(
-            "OCR needs RapidOCR or Tesseract: pip install rapidocr onnxruntime"
+            "OCR: RapidOCR is not installed; pip install rapidocr onnxruntime"
         ) from error
     logging.getLogger("RapidOCR").setLevel(logging.ERROR)
     onnx = "EngineConfig.onnxruntime."
@@ -151,7 +151,7 @@ def _engine(threads: int) -> Any:
             # third faster than in the library's sixes padded to 320, long lines a little.
             "Rec.rec_img_shape": [3, 48, 160],
             "Rec.rec_batch_num": 1,
-            f"{onnx}intra_op_num_threads": threads,
+            f"{onnx}intra_op_num_threads": 1,  # pages are read in parallel
             f"{onnx}inter_op_num_threads": 1,
             f"{onnx}enable_cpu_mem_arena": True,  # a third faster than without
         }

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from PIL import Image as images
 
-from mmsearch import ink, upright
 from mmsearch.encoders import languages
 from mmsearch.errors import LimitExceeded, MissingExtra
-from mmsearch.ocr import merging, rapid, scripts, tesseract
+from mmsearch.ocr import ink, merging, rapid, scripts, tesseract, upright
 from mmsearch.ocr.layout import Line, page_text
+from mmsearch.ocr.upright import Turn
 from mmsearch.types import PageText
-from mmsearch.upright import Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,7 +72,6 @@ class Options:
     engine: Engine
     languages: tuple[str, ...]
     chosen: bool
-    threads: int
     timeout: float
 
     @property
@@ -117,7 +115,7 @@ class _Found(NamedTuple):
         return words >= _ENOUGH_WORDS and self.confidence >= _SURE
 
 
-def options(engine: Engine, languages: str, threads: int, timeout: float) -> Options:
+def options(engine: Engine, languages: str, timeout: float) -> Options:
     """The options, checked against what is installed.
 
     Raises:
@@ -137,7 +135,7 @@ def options(engine: Engine, languages: str, threads: int, timeout: float) -> Opt
             f"{name.replace('_', '-')}"
         )
     allowed = tuple(code for code in asked if code in installed) if asked else installed
-    return Options(engine, allowed, bool(asked), threads, timeout)
+    return Options(engine, allowed, bool(asked), timeout)
 
 
 def read_page(image: Image, how: Options) -> Reading:
@@ -290,9 +288,9 @@ def _tesseract(view: _View, codes: str, letter: float, how: Options) -> _Found:
 def _completed(found: _Found, how: Options) -> _Found:
     """The sure lines of Tesseract, and by RapidOCR what is not among them."""
     kept = merging.sure(found.lines) if found.confidence >= _SOME else ()
-    regions = rapid.find(found.view.image, how.threads)
+    regions = rapid.find(found.view.image)
     missing = merging.uncovered(regions.boxes, kept)
-    read = rapid.read(found.view.image, regions, how.threads, missing)
+    read = rapid.read(found.view.image, regions, missing)
     if not kept and not read.lines and found.confidence >= _SOME:
         return found
     lines = merging.ordered((*kept, *read.lines))
@@ -302,14 +300,14 @@ def _completed(found: _Found, how: Options) -> _Found:
 def _by_rapidocr(page: _Page, how: Options, turn: int | None = None) -> _Found:
     """RapidOCR alone, which also finds out which way is up."""
     view = page.view(90 if turn is None and page.lines.vertical else turn or 0)
-    regions = rapid.find(view.image, how.threads)
+    regions = rapid.find(view.image)
     if not page.lines.vertical and rapid.stand_on_end(view.image, regions):
         view = page.view(view.turn + 90)
-        regions = rapid.find(view.image, how.threads)
-    if rapid.upside_down(view.image, regions, how.threads):
+        regions = rapid.find(view.image)
+    if rapid.upside_down(view.image, regions):
         view = page.view(view.turn + 180)
-        regions = rapid.find(view.image, how.threads)
-    read = rapid.read(view.image, regions, how.threads)
+        regions = rapid.find(view.image)
+    read = rapid.read(view.image, regions)
     lines = merging.ordered(read.lines)
     return _Found(view, lines, merging.confidence(lines, read.unread), read.unread)
 

@@ -18,7 +18,7 @@ from mmsearch.types import Box, Word
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SECONDS = 60.0
+_SECONDS = 60.0  # for a list of names
 _OSD_SIDE = 2400  # pixels; more makes script detection slower and no better
 _LEAST_CONFIDENCE = 0.3  # words below are noise
 _LEAST_PUNCTUATION = 0.6  # of words without a letter or a digit: rules and pictures become those
@@ -33,11 +33,6 @@ class Found(NamedTuple):
 
     lines: tuple[Line, ...] = ()
     confidence: float = 0.0
-
-    @property
-    def words(self) -> int:
-        """How many words were read."""
-        return sum(len(line.words) for line in self.lines)
 
 
 class Detected(NamedTuple):
@@ -78,13 +73,13 @@ def installed() -> list[str]:
     if not is_installed():
         return []
     run = subprocess.run(
-        ["tesseract", "--list-langs"], capture_output=True, timeout=SECONDS, check=False
+        ["tesseract", "--list-langs"], capture_output=True, timeout=_SECONDS, check=False
     )
     lines = run.stdout.decode(errors="replace").splitlines()[1:]  # the first is a heading
     return [line.strip() for line in lines if line.strip()]
 
 
-def read(image: Image, languages: str, timeout: float = SECONDS) -> Found:
+def read(image: Image, languages: str, timeout: float) -> Found:
     """Read a page image.
 
     Raises:
@@ -108,7 +103,7 @@ def read(image: Image, languages: str, timeout: float = SECONDS) -> Found:
     return _from_table(run.stdout.decode("utf-8", errors="replace"), image.width, image.height)
 
 
-def detect(image: Image, timeout: float = SECONDS) -> Detected:
+def detect(image: Image, timeout: float) -> Detected:
     """Which script a page is written in and which way it lies; nothing where that is not known."""
     if not detects_scripts():
         return Detected()

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from ingest.readers import ReadContext, is_supported, open_file
-from mmsearch import rgb
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, UnreadableFile
+from mmsearch.images import rgb
 from mmsearch.types import Page
 from tests import builders
 
@@ -228,6 +228,8 @@ def test_a_tiff_packed_by_jbig_is_read_with_all_its_pages(tmp_path: Path) -> Non
     ink = np.asarray(Image.open(io.BytesIO(page.picture)).convert("L")) < 128
     assert 0 < ink.mean() < 0.2
     assert list(tmp_path.glob("**/unpacked*")) == []
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(UnreadableFile, match="damaged"):
-        open_file(path, ReadContext(Settings(ocr="off")))
+    packed = path.read_bytes()
+    for damaged in (packed[:8] + bytes(200) + packed[208:], packed[:-200]):
+        path.write_bytes(damaged)
+        with pytest.raises(UnreadableFile, match="damaged"):
+            open_file(path, ReadContext(Settings(ocr="off")))

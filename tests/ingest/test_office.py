@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest import libreoffice
-from ingest.notes import slide_notes
-from ingest.office_formats import looks_like_office, office_format
+from ingest.office import libreoffice
+from ingest.office.formats import looks_like_office, office_format
+from ingest.office.notes import slide_notes
 from ingest.readers import ReadContext, open_file
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MissingExtra, NeedsPassword, UnreadableFile

@@ -398,3 +398,13 @@ def test_an_index_does_not_eat_its_own_pages(words_only: SearchEngine, folder: P
     ingest.run([folder], words_only)
     report = ingest.run([Path(words_only.index.address) / "store"], words_only)
     assert [r.reason for r in report.results] == ["part of an index; name a folder of documents"]
+
+
+def test_a_link_to_a_folder_is_followed_where_it_is_named(
+    words_only: SearchEngine, folder: Path, tmp_path: Path
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["words"])
+    (tmp_path / "link").symlink_to(folder)
+    assert statuses(ingest.run([tmp_path / "link"], words_only)) == {"a.pdf": "done"}
+    (folder / "loop").symlink_to(folder)
+    assert statuses(ingest.run([folder], words_only)) == {"a.pdf": "skipped"}

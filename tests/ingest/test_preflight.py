@@ -10,9 +10,9 @@ import pytest
 
 import ingest
 import mmsearch
-from ingest.estimates import shares, total
-from ingest.preflight import preflight
-from ingest.samples import Sample
+from ingest.forecast import preflight
+from ingest.forecast.estimates import shares, total
+from ingest.forecast.samples import Sample
 from ingest.sources import Source
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine

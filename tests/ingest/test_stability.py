@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.stability import Stability
+from ingest.watching.stability import Stability
 
 
 def look(stability: Stability, now: float, size: int = 1, mtime: float = 0.0) -> list[str]:

@@ -168,7 +168,7 @@ def test_files_that_are_not_ready_are_left_as_they_are(engine: SearchEngine, fol
     report = sync([folder], engine, ready=lambda source: source.path.name == "a.pdf")
     assert set(outcome(report).values()) == {"skipped"}
     assert len(report.results) == 3
-    assert [hit.document.title for hit in engine.search("old")] == ["a", "b"]
+    assert {hit.document.title for hit in engine.search("old")} == {"a", "b"}
     assert engine.search("young") == []
 
 

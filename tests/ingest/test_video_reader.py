@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw
 from ingest import scans
 from ingest.readers import ReadContext, is_supported, open_file
 from ingest.readers import video as reader
-from mmsearch import video
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, UnreadableFile
 from mmsearch.types import Page
+from mmsearch.video import decoding
 from tests import builders, videos
 
 RATE = 5
@@ -103,9 +103,9 @@ def test_a_black_beginning_is_passed_over(tmp_path: Path) -> None:
 def test_long_videos_are_looked_at_by_key_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(video, "_CHEAP", 0)  # as if it were hours long
+    monkeypatch.setattr(decoding, "_CHEAP", 0)  # as if it were hours long
     encoded = videos.video(shown(*((scene, 6) for scene in SCENES)), rate=RATE, **options)
-    with video.open_video(encoded) as opened:
+    with decoding.open_video(encoded) as opened:
         glances = list(opened.glances(step=2))
         assert len(glances) < 10
         assert opened._spent <= 12 * 320 * 240
@@ -114,11 +114,11 @@ def test_long_videos_are_looked_at_by_key_frames(
 
 
 def test_far_key_frames_do_not_hide_a_scene(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "_CHEAP", 0)
+    monkeypatch.setattr(decoding, "_CHEAP", 0)
     quiet = {"x264-params": "scenecut=0"}  # a recorder that never sets a key frame by itself
     pictures = shown((SCENES[0], 8), (SCENES[1], 8))
     encoded = videos.video(pictures, rate=RATE, key_every=1000, options=quiet)
-    with video.open_video(encoded) as opened:
+    with decoding.open_video(encoded) as opened:
         seen = [videos.number(Image.fromarray(glance.grey)) for glance in opened.glances(step=2)]
     assert seen == [2730] * 4 + [1365] * 4
 
@@ -274,7 +274,7 @@ def test_frames_are_limited_in_size(tmp_path: Path) -> None:
 
 def test_long_work_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1_000_000))
-    monkeypatch.setattr(video.time, "monotonic", lambda: 2 * next(clock))
+    monkeypatch.setattr(decoding.time, "monotonic", lambda: 2 * next(clock))
     signs: list[None] = []
     path = write(tmp_path, shown((SCENES[0], 4)))
     context = ReadContext(Settings(ocr="off"), alive=lambda: signs.append(None))

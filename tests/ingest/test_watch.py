@@ -13,42 +13,16 @@ from pathlib import Path
 
 import pytest
 
-import mmsearch
-from ingest.changes import Events
 from ingest.report import FileResult, Progress, Report
 from ingest.sources import discover_at
 from ingest.watching import watch
-from mmsearch.config import Settings
+from ingest.watching.changes import Events
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import IndexUnavailable
 from tests import builders
 
 ROOT = Path(__file__).parents[2]
 SETTLE = 0.4  # seconds
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "files"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
-    profile = tmp_path_factory.mktemp("profile") / "words.toml"
-    profile.write_text('[views.lexical]\nencoder = "bm25"\n')
-    settings = Settings(workers=1, ocr="off", profile=str(profile))
-    with mmsearch.open(tmp_path_factory.mktemp("index") / "index", settings=settings) as engine:
-        yield engine
-
-
-@pytest.fixture
-def engine(shared: SearchEngine) -> Iterator[SearchEngine]:
-    """An empty index of words alone."""
-    yield shared
-    for document in list(shared.documents.all()):
-        shared.forget(document, set(document.paths))
 
 
 @contextmanager
@@ -215,7 +189,7 @@ def test_a_folder_that_is_looked_at_is_kept_up_with_as_well(
 LIMITED = """
 import logging, sys, threading, time
 from pathlib import Path
-from ingest.changes import Events
+from ingest.watching.changes import Events
 Path("/proc/sys/user/max_inotify_watches").write_text(sys.argv[2])
 root = Path(sys.argv[1])
 try:

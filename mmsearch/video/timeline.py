@@ -36,12 +36,6 @@ class Timeline:
     duration: float
     stamped: bool
 
-    def index(self, seconds: float) -> int:
-        """The number of the frame on show at that time."""
-        # Containers round the stamps, most of them to milliseconds.
-        stamp = self.stamps[0] + (seconds + min(self.tick / 2, Fraction(1, 2000))) / self.tick
-        return max(bisect_right(self.stamps, stamp) - 1, 0)
-
     def key(self, stamp: int) -> tuple[int, int]:
         """The last key frame that is shown no later than `stamp`, else the first."""
         return self.keys[max(bisect_right(self.keys, stamp, key=lambda key: key[0]) - 1, 0)]

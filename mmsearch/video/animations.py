@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from PIL import Image
 
 from mmsearch import images
-from mmsearch.captions import Caption
 from mmsearch.errors import UnreadableFile
-from mmsearch.video import GLANCE, Frame, Glance
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from mmsearch.images.captions import Caption
+from mmsearch.video.decoding import GLANCE, Frame, Glance
 
 _DECODED_PIXELS = 20_000_000_000  # a few minutes of work; what comes after is left out
 _LEAST_COST = 1 << 16  # pixels that a frame counts at least: tiny ones aren't free
@@ -56,12 +53,7 @@ class Animation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

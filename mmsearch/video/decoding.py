@@ -1,13 +1,7 @@
-"""The only video decoder.
+"""One open video: its frames by number and by glances, each decoded when it is asked for.
 
-Files are opened by `video_file`, so that FFmpeg's libraries see nothing else. Sizes are checked
-before a frame is decoded. Every failure is an `UnreadableFile` (or its `LimitExceeded`) of one
-line. Pictures come out upright, RGB, on white.
-
-**Seconds** of a frame are its presentation time minus that of the first frame, so audio that
-starts earlier does not count. Qwen3-VL's `<{t:.1f} seconds>` marks are the mean of the two frames
-of a pair. The official code takes a frame's number divided by the average rate instead: at a
-constant rate that is the same number, to the last bit, and where the rate varies ours is right.
+Sizes are checked before a frame is decoded. Every failure is an `UnreadableFile` (or its
+`LimitExceeded`) of one line. Pictures come out upright, RGB, on white.
 """
 
 from __future__ import annotations
@@ -18,7 +12,6 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -27,15 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmsearch.captions import Caption, caption_of_tags
 from mmsearch.errors import LimitExceeded, UnreadableFile
-from mmsearch.frame_pictures import picture_of
-from mmsearch.timeline import read_timeline, stamp_of, until_broken
-from mmsearch.video_file import moving_pictures, one_line, open_container, opened
+from mmsearch.images.captions import Caption, caption_of_tags
+from mmsearch.video.opening import moving_pictures, one_line, open_container, opened
+from mmsearch.video.pictures import picture_of
+from mmsearch.video.timeline import read_timeline, stamp_of, until_broken
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
@@ -43,7 +34,6 @@ if TYPE_CHECKING:
 
 GLANCE = 32  # pixels a side
 MAX_PIXELS = 36_000_000  # of a frame: 8K
-_TOTAL_PIXELS = 1 << 29  # of the pictures returned at once, 1.6 GB: 64 frames of 4K
 _DECODED_PIXELS = 500_000_000_000  # two hours of 1080p at 30 frames a second, decoded whole
 _LEAST_COST = 1 << 16  # pixels that a frame counts at least: tiny ones aren't free
 _MOST_FRAMES = 2_000_000  # nine hours at 60 frames a second
@@ -71,73 +61,6 @@ class Glance:
     seconds: float
     lasts: float
     grey: NDArray[np.uint8]
-
-
-def frames(
-    source: Path | bytes,
-    *,
-    fps: float = 1.0,
-    max_frames: int = 64,
-    max_pixels: int = MAX_PIXELS,
-    side: int | None = None,
-) -> list[Frame]:
-    """Frames evenly spaced over a video, as many as Qwen3-VL wants; see `sample`.
-
-    Args:
-        source: a path, or the bytes of a file.
-        fps: frames wanted a second.
-        max_frames: most frames, at least 2.
-        max_pixels: limit of width x height of a frame, checked before decoding.
-        side: longest side of the pictures in pixels; larger frames are reduced. All pictures are
-            in memory at once: 3 bytes a pixel.
-
-    Returns:
-        Frames in order of time: an even number of them, or the only one that there is.
-
-    Raises:
-        LimitExceeded: frames of more than `max_pixels`, too many of them, or too much to decode.
-        UnreadableFile: no such file, no video, a format or codec that isn't read, or damaged.
-        MissingExtra: PyAV is not installed.
-    """
-    with open_video(source, max_pixels=max_pixels) as video:
-        found: list[Frame] = []
-        pixels = 0
-        for index in sample(video.count, video.rate, fps=fps, max_frames=max_frames):
-            found.append(video.frame(index, side=side))
-            pixels += math.prod(found[-1].image.size)
-            if pixels > _TOTAL_PIXELS:
-                raise LimitExceeded(
-                    f"{video.name}: frames of {found[-1].image.width} x {found[-1].image.height} "
-                    f"pixels are too many to hold; lower side or max_frames"
-                )
-        return found
-
-
-def sample(count: int, rate: float, *, fps: float = 1.0, max_frames: int = 64) -> list[int]:
-    """Which frames of a video Qwen3-VL looks at.
-
-    Args:
-        count: frames of the video.
-        rate: its frames a second.
-        fps: frames wanted a second.
-        max_frames: most frames wanted.
-
-    Returns:
-        Indices from 0, the first and the last frame among them: about `fps` a second, an even
-        number from 4 to `max_frames`, fewer where the video has fewer; a single frame is alone.
-
-    Raises:
-        ValueError: `fps` is not above 0, or `max_frames` below 2.
-
-    Source: `smart_nframes` and the readers of QwenLM's qwen-vl-utils 0.0.14. Of numbers that lie
-    halfway, its float32 arithmetic takes either neighbour; here it is the even one.
-    """
-    if not fps > 0 or max_frames < 2:
-        raise ValueError(f"fps={fps}, max_frames={max_frames}: give fps above 0, 2 frames or more")
-    if count < 2:
-        return list(range(count))
-    wanted = min(max(count / rate * fps, 4), max_frames // 2 * 2, count)
-    return [int(index) for index in np.linspace(0, count - 1, int(wanted) // 2 * 2).round()]
 
 
 def open_video(
@@ -200,12 +123,7 @@ class Video:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -225,15 +143,6 @@ class Video:
         """Title and description in the file."""
         with one_line(self.name):
             return caption_of_tags(self._container.metadata)
-
-    @cached_property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the first frame's picture in pixels, upright."""
-        return self.frame(0).image.size
-
-    def frame_at(self, seconds: float, *, side: int | None = None) -> Frame:
-        """The frame on show `seconds` after the first one; before and after all, the nearest."""
-        return self.frame(self._line.index(seconds), side=side)
 
     def frame(self, index: int, *, side: int | None = None) -> Frame:
         """The frame of this number, from 0; where it is damaged, its nearest neighbour.

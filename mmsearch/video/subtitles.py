@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsearch.timeline import until_broken
-from mmsearch.video_file import one_line, open_container, opened
+from mmsearch.video.opening import one_line, open_container, opened
+from mmsearch.video.timeline import until_broken
 
 if TYPE_CHECKING:
     from av.packet import Packet

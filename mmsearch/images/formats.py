@@ -16,28 +16,13 @@ RARE_FORMATS = (
 PAGED_FORMATS = {"TIFF", "DCX"}  # their frames are pages
 ANIMATED_FORMATS = {"GIF", "PNG", "WEBP", "AVIF", "FLI"}  # their frames follow each other in time
 
-EXTENSIONS = frozenset(
-    {
-        *(
-            ".png",
-            ".apng",
-            ".jpg",
-            ".jpeg",
-            ".jpe",
-            ".jfif",
-            ".mpo",
-            ".webp",
-            ".tif",
-            ".tiff",
-            ".bmp",
-            ".dib",
-        ),
-        *(".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".pbm"),
-        *(".pgm", ".ppm", ".pnm", ".pfm", ".ico", ".pcx", ".dcx", ".tga", ".sgi", ".rgb"),
-        *(".bw", ".ras", ".psd", ".qoi", ".xbm", ".xpm", ".msp", ".cur", ".icns", ".im"),
-        *(".fits", ".fit", ".spider", ".fli", ".flc", ".dds", ".ftc", ".ftu", ".blp"),
-    }
-)
+EXTENSIONS = frozenset({
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".bmp",
+    ".dib", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".avif", ".heic", ".heif", ".pbm",
+    ".pgm", ".ppm", ".pnm", ".pfm", ".ico", ".pcx", ".dcx", ".tga", ".sgi", ".rgb", ".bw", ".ras",
+    ".psd", ".qoi", ".xbm", ".xpm", ".msp", ".cur", ".icns", ".im", ".fits", ".fit", ".spider",
+    ".fli", ".flc", ".dds", ".ftc", ".ftu", ".blp",
+})  # fmt: skip
 _SIGNATURES = (
     *(b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"BM", b"GIF8"),
     *(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"8BPS", b"qoif", b"\0\0\1\0", b"\0\0\2\0"),

@@ -14,16 +14,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest import samples
 from ingest.cage import Cage
-from ingest.costs import Costs
-from ingest.estimates import Estimate
 from ingest.events import Event, Finished, Job, Opened
 from ingest.finding import Finder, Hashed, Unchanged, Walked
+from ingest.forecast import samples
+from ingest.forecast.costs import Costs
+from ingest.forecast.estimates import Estimate
+from ingest.forecast.samples import Sample
 from ingest.known import Known
 from ingest.passwords import passwords_of
 from ingest.report import FileResult, Progress, Status
-from ingest.samples import Sample
 from ingest.sources import Passed, Source
 from ingest.workplace import Workplace
 from mmsearch import profiles

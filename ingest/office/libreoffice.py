@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from ingest.office_formats import OfficeFormat
+from ingest.office.formats import OfficeFormat
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MissingExtra, UnreadableFile
 

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from ingest.cage import Cage
-from ingest.estimates import shares
 from ingest.events import Job, Opened, PageFailed, PageRead
+from ingest.forecast.estimates import shares
 from ingest.sources import Source
 from ingest.tasks import MAX_PAGES
 from mmsearch.config import Settings

@@ -15,13 +15,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from mmsearch.captions import Caption, caption
 from mmsearch.errors import LimitExceeded, UnreadableFile
-from mmsearch.image_formats import (
+from mmsearch.images.captions import Caption, caption
+from mmsearch.images.formats import (
     ANIMATED_FORMATS,
     COMMON_FORMATS,
     EXTENSIONS,
@@ -29,10 +29,7 @@ from mmsearch.image_formats import (
     RARE_FORMATS,
     looks_like_image,
 )
-from mmsearch.rgb import as_rgb, upright
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from mmsearch.images.rgb import as_rgb, upright
 
 __all__ = [
     "EXTENSIONS",
@@ -124,12 +121,7 @@ class Frames:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __len__(self) -> int:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ingest import sidecars
-from ingest.changes import Changes, Events, Looks, signature
 from ingest.pipeline import run
 from ingest.report import Report
 from ingest.sources import Source, discover_at, is_wanted
-from ingest.stability import Stability
 from ingest.syncing import check_present, is_gone, remove_gone, sync
+from ingest.watching.changes import Changes, Events, Looks, signature
+from ingest.watching.stability import Stability
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import IndexUnavailable, ModelUnavailable, NotFound
 from mmsearch.paths import absolute, is_below

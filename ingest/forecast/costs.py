@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 
-from ingest.estimates import Estimate, total
-from ingest.samples import Timed
+from ingest.forecast.estimates import Estimate, total
+from ingest.forecast.samples import Timed
 from mmsearch.config import Settings
 from mmsearch.encoders import Encoder, PageContent
 from mmsearch.errors import UnreadableFile

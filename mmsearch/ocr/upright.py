@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsearch.ink import Ink
+from mmsearch.ocr.ink import Ink
 from mmsearch.types import Float32
 
 if TYPE_CHECKING:
