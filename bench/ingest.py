@@ -4,7 +4,7 @@
 
 born     PDFs with a text layer, searchable by words; rival: pdf2image and pypdf in a loop
 vectors  the text vectors of the same pages; rival: the encoder alone on the same texts
-scans    their densest pages as clean 200 dpi scans; rival: pdf2image and Tesseract in a loop
+scans    dense ones of their pages as clean 200 dpi scans; rival: pdf2image and Tesseract in a loop
 hard     the same pages at 120 dpi, blurred, noisy and skewed, read by RapidOCR
 
 The rivals do less: nothing is stored or indexed. Recall is the share of the words of the text layer
@@ -17,6 +17,7 @@ import argparse
 import io
 import json
 import os
+import random
 import re
 import subprocess
 import tempfile
@@ -169,16 +170,20 @@ def _tesseract(scan: Path) -> str:
 def _write_scans(
     files: list[Path], count: int, folder: Path, scanned: Any
 ) -> dict[str, Counter[str]]:
-    """The densest page of each file as a PDF that is only a picture, with its true words."""
+    """Pages of 40 to 75 lines, drawn at random, as PDFs that are only pictures; their words."""
     import pypdfium2
 
     truth: dict[str, Counter[str]] = {}
-    dense: list[tuple[int, Path, int]] = []
+    dense: list[tuple[Path, int]] = []
     for file in files:
         with pypdfium2.PdfDocument(file) as pdf:
-            sizes = [len(page.get_textpage().get_text_bounded()) for page in list(pdf)[:40]]
-        dense += [(size, file, number) for number, size in enumerate(sizes)]
-    for _, file, number in sorted(dense, key=lambda row: (-row[0], row[1], row[2]))[:count]:
+            texts = [page.get_textpage().get_text_bounded() for page in pdf]
+        dense += [
+            (file, number)
+            for number, text in enumerate(texts)
+            if 40 <= len(text.splitlines()) <= 75 and len(text) >= 2500
+        ]
+    for file, number in random.Random(1).sample(dense, min(count, len(dense))):
         with pypdfium2.PdfDocument(file) as pdf:
             page = pdf[number]
             words = _words(page.get_textpage().get_text_bounded())
@@ -195,12 +200,12 @@ def _clean(page: Any, _: int) -> tuple[Image.Image, int]:
 
 def _degraded(page: Any, seed: int) -> tuple[Image.Image, int]:
     picture = page.render(scale=HARD_DPI / 72).to_pil().convert("L")
-    random = np.random.default_rng(seed)
+    chance = np.random.default_rng(seed)
     picture = picture.rotate(
-        float(random.uniform(-1, 1)), resample=Image.Resampling.BICUBIC, fillcolor=255
+        float(chance.uniform(-1, 1)), resample=Image.Resampling.BICUBIC, fillcolor=255
     ).filter(ImageFilter.GaussianBlur(0.8))
     grey = np.asarray(picture, dtype=np.float32) * 0.85 + 20
-    grey += random.normal(0, 14, grey.shape)
+    grey += chance.normal(0, 14, grey.shape)
     return Image.fromarray(grey.clip(0, 255).astype(np.uint8)), HARD_DPI
 
 

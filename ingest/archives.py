@@ -21,6 +21,8 @@ from mmsearch import errors
 from mmsearch.config import Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
 
+_LONGEST = 10_000  # characters of a name, or of a reason with a name in it
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -40,11 +42,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class PassedEntry:
-    """A file of an archive that is not unpacked, and why. `failed` tells an error from a choice."""
+    """A file of an archive that is not unpacked, and why.
+
+    `failed` tells an error from a choice, `error` is then its class.
+    """
 
     name: str
     reason: str
     failed: bool = False
+    error: str = ""
 
 
 def entries(
@@ -104,9 +110,12 @@ def _heard(
             raise _error(header.get("error"))(str(header["failed"]))
         try:
             if "names" in header:
-                return [str(name) for name in header["names"]]
+                return [_text(name) for name in header["names"]]
             if "passed" in header:
-                return PassedEntry(header["passed"], header["reason"], header["failing"])
+                failing = bool(header["failing"])
+                error = _error(header["error"]).__name__ if failing else ""
+                reason = _text(header["reason"])
+                return PassedEntry(_text(header["passed"]), reason, failing, error)
             if "unpacked" in header:
                 return _entry(header, room)
         except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
@@ -139,7 +148,16 @@ def _entry(header: dict[str, Any], room: Path) -> Entry:
     if not math.isfinite(mtime):
         raise ValueError("no time")
     # To the millisecond: such a number comes back from the index as it was.
-    return Entry(str(header["unpacked"]), path, path.stat().st_size, round(mtime, 3), sidecar)
+    name = _text(header["unpacked"])
+    return Entry(name, path, path.stat().st_size, round(mtime, 3), sidecar)
+
+
+def _text(said: object) -> str:
+    """What the process says as text that can be written down."""
+    if not isinstance(said, str) or len(said) > _LONGEST:
+        raise ValueError("no text")
+    said.encode()
+    return said
 
 
 def _within(folder: Path, name: str) -> Path:

@@ -390,6 +390,6 @@ class Cage:
 def _opened(job: Job, opened: dict[str, Any]) -> Opened:
     """What a process says about a file that it has opened, which may be anything."""
     kind, title, page_count = opened["kind"], opened["title"], opened["page_count"]
-    if kind not in get_args(Kind) or not isinstance(page_count, int):
+    if kind not in get_args(Kind) or type(page_count) is not int or page_count < 0:
         raise ValueError("it is no file")
     return Opened(job, kind, one_line(title), page_count)

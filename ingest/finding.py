@@ -10,7 +10,8 @@ import os.path
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest import archives
@@ -23,6 +24,7 @@ from mmsearch.paths import INSIDE
 from mmsearch.video_file import looks_like_video
 
 _QUEUE = 64  # files found ahead of their being read
+_PATIENCE = 5.0  # seconds; a disk may be slower to answer than anybody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,23 @@ class Finder:
     progress: Progress
     is_unchanged: Callable[[Source, str], bool]
     stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
     _found: queue.Queue[Found | BaseException | None] = field(
         default_factory=lambda: queue.Queue(_QUEUE)
     )
 
     def start(self, paths: Sequence[Named]) -> None:
         """Begin to look, in a thread that ends by itself once `stop` is set."""
-        threading.Thread(
+        self._thread = threading.Thread(
             target=self._find, args=(paths,), daemon=True, name="mmsearch-find"
-        ).start()
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no further; returns once nothing more is unpacked, or after `_PATIENCE`."""
+        self.stop.set()
+        if self._thread:
+            self._thread.join(_PATIENCE)
 
     def next(self) -> Found | None:
         """What was found next; None after the last.
@@ -109,7 +119,8 @@ class Finder:
         except _Stopped:
             pass
         except BaseException as error:  # whatever it is, it is the run's to raise
-            self._found.put(error)
+            with suppress(_Stopped):
+                self._put(error)
 
     def _look_at(self, item: Source | Passed, depth: int) -> None:
         if isinstance(item, Passed):
@@ -140,7 +151,7 @@ class Finder:
             sidecar = _sha256(source.sidecar, self.stop) if source.sidecar else ""
             if not source.unpacked and self.is_unchanged(source, sidecar):
                 return Unchanged(source)
-            return Hashed(source, _sha256(source.file, self.stop), sidecar)
+            return Hashed(_as_it_is(source), _sha256(source.file, self.stop), sidecar)
         except OSError as error:
             self.release(source)
             reason = f"cannot be read: {error.strerror}; check its permissions"
@@ -190,14 +201,13 @@ class Finder:
                         entry.sidecar,
                     )
                 else:
-                    error = "UnreadableFile" if entry.failed else ""
-                    yield Passed(path, entry.reason, entry.failed, error)
+                    yield Passed(path, entry.reason, entry.failed, entry.error)
                 self.workplace.wait_for_room(self.stop)
                 self._check()
         finally:
             unpacked.close()
 
-    def _put(self, found: Found | None) -> None:
+    def _put(self, found: Found | BaseException | None) -> None:
         while True:
             self._check()
             try:
@@ -224,6 +234,14 @@ def _is_typescript(source: Source) -> bool:
             return not looks_like_video(file.read(1024))
     except OSError:
         return False  # to be reported as what it is
+
+
+def _as_it_is(source: Source) -> Source:
+    """The file as it is when its turn comes: in a long run it may have changed since the walk."""
+    if source.unpacked:
+        return source
+    status = source.path.stat()
+    return replace(source, size=status.st_size, mtime=round(status.st_mtime, 3))
 
 
 def _sha256(path: Path, stop: threading.Event) -> str:

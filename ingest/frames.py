@@ -6,7 +6,6 @@ Nothing is unpickled: the other end of the socket may have been taken over by a 
 from __future__ import annotations
 
 import json
-import math
 import socket
 import struct
 import time
@@ -37,6 +36,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "caption": (str,),
     "look": (str,),
 }
+_LARGEST = 1 << 53  # what the index holds as it is
 _SOURCES = {"layer", "ocr", "sidecar", "none"}
 
 
@@ -114,8 +114,10 @@ def frame_to_page(header: dict[str, Any], picture: bytes) -> Page:
     """
     for name, kind in _FIELDS.items():
         value = header[name]
-        if type(value) not in kind or (isinstance(value, float) and not math.isfinite(value)):
-            raise TypeError(f"{name} is {value!r:.50}")
+        if type(value) not in kind:
+            raise TypeError(f"{name} is a {type(value).__name__}")
+        if isinstance(value, int | float) and not abs(value) < _LARGEST:  # nor is NaN
+            raise ValueError(f"{name} is {value!r:.50}")
     if header["source"] not in _SOURCES:
         raise ValueError("source")
     return Page(

@@ -9,6 +9,7 @@ from ingest.finding import Hashed, Walked
 from ingest.known import Known, failure, with_place
 from ingest.report import FileResult, Report
 from mmsearch.documents import Documents
+from mmsearch.errors import NeedsPassword
 from mmsearch.paths import INSIDE
 from mmsearch.types import Document, DocumentState
 
@@ -78,7 +79,11 @@ class OpenArchives:
         self._close(archive)
 
     def _around(self, path: str) -> _Archive | None:
-        return self._open.get(path.rpartition(INSIDE)[0])
+        # The nearest archive: a folder in one may be called `Look!`.
+        while path := path.rpartition(INSIDE)[0]:
+            if archive := self._open.get(path):
+                return archive
+        return None
 
     def _close(self, archive: _Archive) -> None:
         walked = archive.walked
@@ -96,11 +101,12 @@ class OpenArchives:
             self._known.forget_old_version(source, id_)
             result = FileResult(path, "failed", 0, id_, walked.reason, walked.error)
         else:
-            self._known.forget_missing(path + INSIDE, walked.names)
+            self._known.forget_missing(path, walked.names)
             reason, error = _refusals(path, archive.refused)
-            self._documents.put(
-                replace(known, state=DocumentState.DONE, reason=reason, error=error)
-            )
+            # Not while a copy of it is open: its files may not all be there.
+            copied = any(other.hashed.document == id_ for other in self._open.values())
+            state = DocumentState.PENDING if copied else DocumentState.DONE
+            self._documents.put(replace(known, state=state, reason=reason, error=error))
             self._known.forget_old_version(source, id_)
             result = FileResult(path, "done", 0, id_, f"{archive.files} files in it")
         self._ended(result, source.size)
@@ -115,4 +121,7 @@ def _refusals(archive: str, refused: list[FileResult]) -> tuple[str, str]:
         for result in refused[:_NAMED]
     )
     more = f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
-    return f"{len(refused)} files in it could not be unpacked: {named}{more}", refused[0].error
+    errors = [result.error for result in refused]
+    locked = NeedsPassword.__name__
+    error = locked if locked in errors else errors[0]
+    return f"{len(refused)} files in it could not be unpacked: {named}{more}", error

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ingest.cage import Cage, Event, Finished, Job, Opened, PageFailed, PageRead
 from ingest.finding import Finder, Hashed, Unchanged, Walked
-from ingest.known import Known, failure, with_place
+from ingest.known import Known, failure, has_text_of, with_place
 from ingest.members import OpenArchives
 from ingest.passwords import passwords_of
 from ingest.report import FileResult, Progress, Report, Status
@@ -26,7 +26,6 @@ from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import UnreadableFile
 from mmsearch.index import Point
-from mmsearch.paths import INSIDE
 from mmsearch.types import Document, DocumentState, Page, Query, Vector
 
 UPSERT_PAGES = 32  # pages written at once
@@ -122,7 +121,6 @@ class _Run:
     def all(self, paths: Sequence[Named]) -> Report:
         """Read, then encode, then bring the index into shape."""
         started = time.monotonic()
-        self._known.forget_lost(paths)
         try:
             self._read_all(paths)
             self._report.seconds_reading = time.monotonic() - started
@@ -132,9 +130,11 @@ class _Run:
             self._vectors.finish(self._stop.is_set)
             self._report.seconds_encoding = time.monotonic() - started
         finally:
-            self._finder.stop.set()
+            self._finder.close()
             self._vectors.close()
         self._report.stopped = self._stop.is_set()
+        if not self._report.stopped:
+            self._known.forget_lost(paths)
         if self._progress.pages >= OPTIMISE_AFTER and not self._report.stopped:
             self._progress.phase = "optimising"
             self._tell(self._progress)
@@ -201,8 +201,10 @@ class _Run:
         self._settled(source, at[1], "unchanged")
         if source.is_archive:
             self._report.unchanged_archives.add(path)
-            for place, document in filter(None, self._known.places.values()):
-                if place.path.startswith(path + INSIDE) and document.error:
+            for place, document in filter(
+                None, map(self._known.places.get, self._known.inside(path))
+            ):
+                if document.error:
                     self._progress.files_found += 1
                     self._failed_before(place.path, document, 0)
 
@@ -225,17 +227,16 @@ class _Run:
             self._finder.release(source)
             return None
         known = self._known.record(id_)
-        if known and self._known.is_settled(known) and known.sidecar == found.sidecar:
+        if known and self._known.is_settled(known) and has_text_of(known, source, found.sidecar):
             self._finder.release(source)
             self._join(known, source)
             return None
         document = with_place(known or Document(id_, size=source.size), source)
-        same = known is not None and known.sidecar == found.sidecar
         document = replace(
             document, state=DocumentState.PENDING, reason="", error="", sidecar=found.sidecar
         )
-        reading = Reading(document, source)
-        skip = self._stored_pages(reading, known) if known and same else frozenset()
+        reading = Reading(document, source, known)
+        skip = self._stored_pages(reading) if known else frozenset()
         reading.document = replace(document, failed_pages={})
         self._documents.put(reading.document)
         self._reading[id_] = reading
@@ -256,22 +257,23 @@ class _Run:
         same = "same content as " + _first_other(document, source)
         self._settled(source, document, "unchanged" if touched else same)
 
-    def _stored_pages(self, reading: Reading, known: Document) -> frozenset[int]:
+    def _stored_pages(self, reading: Reading) -> frozenset[int]:
         """The pages that an earlier run has read, stored and indexed, and what it missed of them.
 
         Pages of which something is missing are among them only if this run would not read them
-        again.
+        again, and none that were read with another sidecar.
         """
-        self._engine.store.clear_unfinished(known.id)
+        id_, sidecar = reading.document.id, reading.document.sidecar
+        self._engine.store.clear_unfinished(id_)
         stored: set[int] = set()
-        where = documents.of_document(known.id)
-        shown = ["number", "warning", "blank"]
+        where = documents.of_document(id_)
+        shown = ["number", "warning", "blank", "sidecar"]
         for point in self._index.pages.scroll(where, payload=shown):
             number = point.payload["number"]
             warning = point.payload.get("warning", "")
-            if warning and self._retry:
+            if (warning and self._retry) or point.payload.get("sidecar", "") != sidecar:
                 continue
-            if self._engine.store.has(known.id, number):
+            if self._engine.store.has(id_, number):
                 stored.add(number)
                 self._count(reading, blank=bool(point.payload["blank"]))
                 if warning:
@@ -299,6 +301,7 @@ class _Run:
 
     def _store(self, reading: Reading, page: Page, words: bytes) -> None:
         document = reading.document
+        reading.fresh = True
         self._engine.store.put(document.id, page.number, page.picture, words)
         content = PageContent(page.full_text, page.picture)
         vectors: dict[str, Vector] = {}
@@ -330,13 +333,14 @@ class _Run:
         self._write_pages()
         if not self._still_there(reading):
             return
-        if not reason and _has_changed(reading.source):
+        is_other = _has_changed(reading.source, gone=bool(reason))
+        if not reason and is_other:
             reason, error = "changed while it was read; ingest it again", UnreadableFile.__name__
         if not reason and not reading.pages and reading.document.page_count:
             reason = next(iter(reading.failed_pages.values()), "has no page that could be read")
             error = UnreadableFile.__name__
         if reason:
-            self._failed(reading, reason, error)
+            self._failed(reading, reason, error, is_other=is_other)
             return
         failed = dict(sorted(reading.failed_pages.items()))
         reading.document = replace(reading.document, failed_pages=failed)
@@ -350,10 +354,22 @@ class _Run:
         self._progress.files += 1
         self._progress.bytes_done += reading.source.size
 
-    def _failed(self, reading: Reading, reason: str, error: str) -> None:
-        document = failure(reading.document, reason, error)
-        self._index.pages.delete(documents.of_document(document.id))
-        self._engine.store.delete(document.id)
+    def _failed(self, reading: Reading, reason: str, error: str, *, is_other: bool) -> None:
+        """A document cannot be read; where the file `is_other` than it was, the next run tries."""
+        document = reading.document
+        mixed = is_other and reading.fresh  # pages of two versions
+        if not mixed and self._known.is_visible(document.id):
+            # It was read once: what is there of it is found as before, whatever ails the file now.
+            before = reading.before or document
+            document = replace(before, locations=document.locations)
+            self._index.pages.set_payload(
+                documents.shared_payload(document) | {"ready": 1},
+                documents.of_document(document.id),
+            )
+        else:
+            self._index.pages.delete(documents.of_document(document.id))
+            self._engine.store.delete(document.id)
+            document = document if is_other else failure(document, reason, error)
         self._documents.put(document)
         del self._reading[document.id]
         for source in (reading.source, *reading.twins):
@@ -397,9 +413,7 @@ class _Run:
         known = self._known.record(document.id)
         if known:
             document = replace(document, locations=known.locations)
-            for twin in reading.twins:
-                document = with_place(document, twin)
-            reading.document = document
+            reading.document = with_place(document, *reading.twins)
             return True
         self._engine.forget(document, set(document.paths))  # pages written since the removal
         del self._reading[document.id]
@@ -428,14 +442,17 @@ class _Run:
         self._archives.leave(result)
 
 
-def _has_changed(source: Source) -> bool:
-    """Whether a file is no longer what was hashed: its pages may be of two versions."""
+def _has_changed(source: Source, *, gone: bool) -> bool:
+    """Whether a file is no longer what was hashed: its pages may be of two versions.
+
+    `gone` is the answer where there is none any more: it may have been read to its end before.
+    """
     if source.unpacked:
         return False
     try:
         status = source.path.stat()
     except OSError:
-        return False  # it was read to its end
+        return gone
     return (round(status.st_mtime, 3), status.st_size) != (source.mtime, source.size)
 
 

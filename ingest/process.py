@@ -26,7 +26,7 @@ NONSENSE = "the reader sent nonsense and was ended"
 
 _MEMORY = re.compile(
     r"bad.?alloc|(?:fail\w* to|can ?not|could not|unable to) allocate|insufficient memory"
-    r"|out of memory|can't start new thread",
+    r"|out of memory|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
 
@@ -96,7 +96,9 @@ class Process:
         self.link.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        # One that waits for a disk that is away ends when that answers; nobody waits with it.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
 
 
 def shown(code: int) -> str:

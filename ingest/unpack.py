@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from ingest import sidecars
-from ingest.containers import Container, Member, open_container
+from ingest.containers import LOCKED, Container, Member, open_container
 from ingest.containers.names import is_hidden, is_unsafe, plain, shown, unlike
 from ingest.containers.spool import Spool, too_many_bytes
 from ingest.frames import receive, send
 from ingest.process import begin, one_line, too_hungry
 from mmsearch.config import Settings
-from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
+from mmsearch.errors import LimitExceeded, MMSearchError, NeedsPassword, UnreadableFile
 from mmsearch.images import EXTENSIONS as IMAGE_EXTENSIONS
 from mmsearch.paths import is_archive
 
@@ -66,7 +66,16 @@ class _Parent:
 
     def pass_over(self, member: Member, reason: str, *, failing: bool = True) -> None:
         """This file is not to be had."""
-        send(self._link, {"passed": member.name, "reason": reason, "failing": failing})
+        error = NeedsPassword if reason == LOCKED else UnreadableFile
+        send(
+            self._link,
+            {
+                "passed": member.name,
+                "reason": reason,
+                "failing": failing,
+                "error": error.__name__,
+            },
+        )
 
     def hand_on(self, member: Member, folder: Path, file: str, sidecar: str) -> None:
         """This file is unpacked; returns when the next one is wanted."""

@@ -30,11 +30,14 @@ class Reading:
     """A document whose pages are coming in.
 
     `pages` counts those that are stored, `encodable` those of them that get vectors, `twins` are
-    further files with the same bytes.
+    further files with the same bytes. `before` is what was known of it, `fresh` whether pages of it
+    were read by this run.
     """
 
     document: Document
     source: Source
+    before: Document | None = None
+    fresh: bool = False
     failed_pages: dict[int, str] = field(default_factory=dict)
     pages: int = 0
     encodable: int = 0

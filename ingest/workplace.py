@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -93,7 +94,11 @@ def _locked(folder: Path) -> IO[str] | None:
 
 def _clear_abandoned(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
-        ours = folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+        try:
+            status = folder.lstat()
+        except FileNotFoundError:  # its run has just ended
+            continue
+        ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
         if ours and (lock := _locked(folder)):
             shutil.rmtree(folder, ignore_errors=True)
             lock.close()

@@ -28,6 +28,7 @@ PAGE_FIELDS: Mapping[str, FieldType] = {
     "ready": "integer",
     "look_bands": "keyword",
 }
+_FOLDERS = 100  # that a path is found under: in an archive it may go 2000 deep, at every page
 READY = filters.equals("ready", 1)
 
 
@@ -62,6 +63,8 @@ def page_payload(document: Document, page: Page) -> Payload:
     }
     if page.warning:
         payload["warning"] = page.warning
+    if document.sidecar:  # that it was read with: another one has it read again
+        payload["sidecar"] = document.sidecar
     if page.look:
         payload["look"] = page.look
         payload["look_bands"] = looks.bands(page.look)
@@ -72,7 +75,11 @@ def page_payload(document: Document, page: Page) -> Payload:
 
 def shared_payload(document: Document) -> Payload:
     """What every page of a document repeats, so that searches can filter on it."""
-    folders = {str(folder) for path in document.paths for folder in PurePath(path).parents}
+    folders = {
+        str(folder)
+        for path in document.paths
+        for folder in (*PurePath(path).parents,)[-_FOLDERS:]  # the outer ones
+    }
     return {
         "title": document.title,
         "kind": document.kind,

@@ -11,6 +11,7 @@ import json
 import re
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -69,13 +70,20 @@ class PageStore:
         if self._local and self._files.exists(folder):
             for path in self._files.ls(folder, detail=False):
                 if _UNFINISHED.search(path):
-                    self._files.rm(path)
+                    with suppress(FileNotFoundError):  # it was being written just now
+                        self._files.rm(path)
 
     def delete(self, document: str) -> None:
         """Remove everything of a document."""
         folder = self._path(document)
-        if self._files.exists(folder):
-            self._files.rm(folder, recursive=True)
+        for last in (False, False, True):
+            try:
+                if self._files.exists(folder):
+                    self._files.rm(folder, recursive=True)
+                return
+            except OSError:  # another process writes or removes there, too
+                if last:
+                    raise
 
     def _path(self, document: str, name: str = "") -> str:
         return f"{self._root}/{document[:2]}/{document}/{name}".rstrip("/")
@@ -93,10 +101,16 @@ class PageStore:
         if not self._local:  # object stores show an object only when it is whole
             self._files.pipe_file(path, data)
             return
-        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        temporary = f"{path}.{uuid.uuid4().hex}"
-        self._files.pipe_file(temporary, data)
-        self._files.mv(temporary, path)
+        for last in (False, False, True):
+            temporary = f"{path}.{uuid.uuid4().hex}"
+            try:
+                self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+                self._files.pipe_file(temporary, data)
+                self._files.mv(temporary, path)
+                return
+            except FileNotFoundError:  # another process removes the document, or clears up
+                if last:
+                    raise
 
 
 def encode_words(words: Sequence[Word]) -> bytes:

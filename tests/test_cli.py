@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 
+import ingest
+import mmsearch
+from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from tests import builders
 
 ROOT = Path(__file__).parents[1]
+WORDS = '[views.lexical]\nencoder = "bm25"\n'  # a profile without a model
 HEAVY = {"torch", "transformers", "sentence_transformers", "qdrant_client", "gradio"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -61,6 +65,23 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 def index(sample_engine: SearchEngine) -> str:
     """The sample index, held by this process: commands reach it through its socket."""
     return sample_engine.index.address
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of one page by words alone, which nobody holds."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "words.toml").write_text(WORDS)
+    settings = Settings(profile=str(folder / "words.toml"), workers=1)
+    with mmsearch.open(folder / "index", settings=settings) as engine:
+        ingest.run([builders.write_text_pdf(folder / "a.pdf", ["words"])], engine)
+    return folder / "index"
+
+
+@pytest.fixture
+def own_index(made: Path, tmp_path: Path) -> Path:
+    """A copy of it where commands look for an index that is not named."""
+    return shutil.copytree(made, tmp_path / "mmsearch-index", symlinks=True)
 
 
 def test_search_prints_one_json_object_a_hit(run: Run, index: str) -> None:
@@ -143,7 +164,8 @@ def test_removed_and_compacted_leaves_no_word_behind(run: Run, tmp_path: Path) -
     folder.mkdir()
     builders.write_text_pdf(folder / "secret.pdf", [f"the {marker} is here"])
     builders.write_text_pdf(folder / "other.pdf", ["something else that stays"])
-    assert run("ingest", folder).returncode == 0
+    (tmp_path / "words.toml").write_text(WORDS)
+    assert run("ingest", folder, "--profile", "words.toml").returncode == 0
     assert rows(run("search", marker, "--json"))[0]["paths"] == [str(folder / "secret.pdf")]
     assert run("remove", folder / "secret.pdf").returncode == 0
     assert run("compact").returncode == 0
@@ -203,15 +225,13 @@ def test_a_traceback_only_with_debug(run: Run, index: str) -> None:
 
 
 def test_another_profile_is_refused(run: Run, index: str, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text('[views.lexical]\nencoder = "bm25"\n')
+    (tmp_path / "mine.toml").write_text(WORDS)
     line = one_line(run("ingest", "x", "--profile", "mine.toml", "--index", index))
     assert "made with profile 'lite', not '" in line
 
 
-def test_an_index_of_another_format_is_refused(run: Run, tmp_path: Path) -> None:
-    builders.write_text_pdf(tmp_path / "a.pdf", ["words"])
-    assert run("ingest", "a.pdf").returncode == 0
-    path = tmp_path / "mmsearch-index" / "current" / "format.json"
+def test_an_index_of_another_format_is_refused(run: Run, own_index: Path) -> None:
+    path = own_index / "current" / "format.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
     assert "index format 99, this mmsearch reads 2" in one_line(run("search", "words"))
 
@@ -224,20 +244,16 @@ def test_a_foreign_folder_is_left_alone(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_a_stale_lock_and_socket_do_not_matter(run: Run, tmp_path: Path) -> None:
-    builders.write_text_pdf(tmp_path / "a.pdf", ["words"])
-    assert run("ingest", "a.pdf").returncode == 0
-    (tmp_path / "mmsearch-index" / "index.lock").write_text("999999\n")
-    (tmp_path / "mmsearch-index" / "index.sock").touch()
-    assert run("search", "words").returncode == 0
+def test_a_stale_lock_and_socket_do_not_matter(run: Run, own_index: Path) -> None:
+    (own_index / "index.lock").write_text("999999\n")
+    (own_index / "index.sock").touch()
+    assert len(rows(run("search", "words", "--json"))) == 1
 
 
-def test_a_foreign_lock_is_named(run: Run, tmp_path: Path) -> None:
+def test_a_foreign_lock_is_named(run: Run, own_index: Path) -> None:
     import fcntl
 
-    builders.write_text_pdf(tmp_path / "a.pdf", ["words"])
-    assert run("ingest", "a.pdf").returncode == 0
-    with (tmp_path / "mmsearch-index" / "index.lock").open("r+") as held:
+    with (own_index / "index.lock").open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         held.write("4242\n")
         held.flush()

@@ -19,9 +19,10 @@ from typing import Any
 
 from ingest import sidecars
 from ingest.pipeline import run
+from ingest.places import is_gone
 from ingest.report import Report
 from ingest.sources import Source, discover_at, is_wanted
-from ingest.syncing import check_present, is_gone, remove_gone, sync
+from ingest.syncing import check_present, remove_gone, sync
 from ingest.watching.changes import Changes, Events, Looks, signature
 from ingest.watching.stability import Stability
 from mmsearch.engine import SearchEngine
@@ -136,7 +137,8 @@ class _Watch:
                 self._step()
                 pause = 0.5
                 self._said.pop("server", None)
-            except (IndexUnavailable, ModelUnavailable) as error:
+            except (IndexUnavailable, ModelUnavailable, OSError) as error:
+                # Of a disk as well: one that is full, or that went away between two looks.
                 self._say("server", f"{error}; trying again until it is back")
                 self._next_sweep = 0.0  # finds again what was in hand
                 pause = min(2 * pause, _BACK_OFF)

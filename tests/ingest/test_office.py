@@ -75,7 +75,9 @@ def test_an_opendocument_presentation_and_its_notes(tmp_path: Path) -> None:
 
 
 @converts
-@pytest.mark.parametrize("suffix", [".docx", ".odt", ".rtf"])
+@pytest.mark.parametrize(
+    "suffix", [".docx", *(pytest.param(s, marks=pytest.mark.slow) for s in (".odt", ".rtf"))]
+)
 def test_texts_are_read(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"letter{suffix}"
     if suffix == ".docx":
@@ -309,7 +311,7 @@ def convert(path: Path, *, isolate: bool) -> Path:
     ("isolate", "files"),
     [
         (True, 1),
-        (False, 3),
+        (False, 2),
         pytest.param(True, 7, marks=pytest.mark.slow),
         pytest.param(False, 7, marks=pytest.mark.slow),
     ],

@@ -73,11 +73,12 @@ def test_what_is_known_is_not_forecast_and_stays_as_it_is(folder: Path, tmp_path
 
 
 def settings_of(folder: Path, *, words_only: bool = False) -> Settings:
-    profile = "lite"
+    profile, workers = "lite", 2
     if words_only:
+        workers = 1
         (folder / "words.toml").write_text('[views.lexical]\nencoder = "bm25"\n')
         profile = str(folder / "words.toml")
-    return Settings(index=str(folder / "index"), profile=profile, workers=2, ocr="off")
+    return Settings(index=str(folder / "index"), profile=profile, workers=workers, ocr="off")
 
 
 def contents(engine: SearchEngine) -> tuple[object, ...]:
