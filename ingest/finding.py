@@ -21,7 +21,7 @@ from ingest.workplace import Workplace
 from mmsearch.config import Settings
 from mmsearch.errors import MMSearchError
 from mmsearch.paths import INSIDE
-from mmsearch.video_file import looks_like_video
+from mmsearch.video import looks_like_video
 
 _QUEUE = 64  # files found ahead of their being read
 _PATIENCE = 5.0  # seconds; a disk may be slower to answer than anybody waits
@@ -29,7 +29,7 @@ _PATIENCE = 5.0  # seconds; a disk may be slower to answer than anybody waits
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """A file whose bytes are known: the SHA-256 of them is the document's id.
+    """A file whose bytes are known: the SHA-256 of them is the document's id, if it is no archive.
 
     `sidecar` is the SHA-256 of the file that its text comes from, empty where there is none.
     """
@@ -151,11 +151,21 @@ class Finder:
             sidecar = _sha256(source.sidecar, self.stop) if source.sidecar else ""
             if not source.unpacked and self.is_unchanged(source, sidecar):
                 return Unchanged(source)
-            return Hashed(_as_it_is(source), _sha256(source.file, self.stop), sidecar)
+            return Hashed(_as_it_is(source), self._id(source), sidecar)
         except OSError as error:
             self.release(source)
             reason = f"cannot be read: {error.strerror}; check its permissions"
             return Passed(source.path, reason, failed=True, error="UnreadableFile")
+
+    def _id(self, source: Source) -> str:
+        """The document's id. An archive's is its own: the same bytes may be a document elsewhere.
+
+        So it is with a `report.docx` of which somebody made a `report.zip`, to look inside.
+        """
+        found = _sha256(source.file, self.stop)
+        return (
+            hashlib.sha256(f"archive {found}".encode()).hexdigest() if source.is_archive else found
+        )
 
     def _unpack(self, archive: Hashed, depth: int) -> None:
         """Look at every file in an archive, one after the other as there is room for them."""

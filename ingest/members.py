@@ -106,7 +106,10 @@ class OpenArchives:
             # Not while a copy of it is open: its files may not all be there.
             copied = any(other.hashed.document == id_ for other in self._open.values())
             state = DocumentState.PENDING if copied else DocumentState.DONE
-            self._documents.put(replace(known, state=state, reason=reason, error=error))
+            tries = known.attempts + bool(error)
+            self._documents.put(
+                replace(known, state=state, reason=reason, error=error, attempts=tries)
+            )
             self._known.forget_old_version(source, id_)
             result = FileResult(path, "done", 0, id_, f"{archive.files} files in it")
         self._ended(result, source.size)

@@ -46,7 +46,8 @@ def run(
 
     Unchanged files are skipped, changed ones replace their old version, files with the same bytes
     become one document with several paths. What failed before fails again without being read,
-    unless it was for want of a password or a program.
+    unless it was for want of a password or, outside of archives, of a program. A document that was
+    found before is found on when its file fails later.
 
     Args:
         paths: files and folders, or what `sources.discover` found of them.

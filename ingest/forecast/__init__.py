@@ -160,7 +160,7 @@ class _Preflight:
                     if self._stop.is_set():
                         cage.stop()
         finally:
-            self._finder.stop.set()
+            self._finder.close()
         self._forecast.seconds_opening = time.monotonic() - started
         self._forecast.stopped = self._stop.is_set()
         return self._sample.places()

@@ -10,8 +10,9 @@ constant rate that is the same number, to the last bit, and where the rate varie
 
 from __future__ import annotations
 
-from mmsearch.video.decoding import MAX_PIXELS, Frame, Video, open_video
+from mmsearch.video.decoding import MAX_PIXELS, Video, open_video
 from mmsearch.video.opening import EXTENSIONS, looks_like_video
+from mmsearch.video.pictures import Frame
 from mmsearch.video.sampling import frames, sample
 
 __all__ = [

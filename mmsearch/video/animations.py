@@ -12,7 +12,7 @@ from PIL import Image
 from mmsearch import images
 from mmsearch.errors import UnreadableFile
 from mmsearch.images.captions import Caption
-from mmsearch.video.decoding import GLANCE, Frame, Glance
+from mmsearch.video.pictures import GLANCE, Frame, Glance
 
 _DECODED_PIXELS = 20_000_000_000  # a few minutes of work; what comes after is left out
 _LEAST_COST = 1 << 16  # pixels that a frame counts at least: tiny ones aren't free

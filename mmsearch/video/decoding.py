@@ -11,19 +11,16 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from mmsearch.errors import LimitExceeded, UnreadableFile
 from mmsearch.images.captions import Caption, caption_of_tags
 from mmsearch.video.opening import moving_pictures, one_line, open_container, opened
-from mmsearch.video.pictures import picture_of
+from mmsearch.video.pictures import GLANCE, Frame, Glance, picture_of
 from mmsearch.video.timeline import read_timeline, stamp_of, until_broken
 
 if TYPE_CHECKING:
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-GLANCE = 32  # pixels a side
 MAX_PIXELS = 36_000_000  # of a frame: 8K
 _DECODED_PIXELS = 500_000_000_000  # two hours of 1080p at 30 frames a second, decoded whole
 _LEAST_COST = 1 << 16  # pixels that a frame counts at least: tiny ones aren't free
@@ -40,27 +36,6 @@ _MOST_FRAMES = 2_000_000  # nine hours at 60 frames a second
 _DENSE = 12.0  # seconds between key frames: encoders set one at each cut, and every 250 frames
 _CHEAP = 5_000_000_000  # pixels that are decoded in some ten seconds: three minutes of 720p
 _MOST_THREADS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A picture of a video, RGB and upright, and its time from the first frame in seconds."""
-
-    image: Image.Image
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """The frame of this `number`, from 0, small: `grey` is (32, 32) uint8, squeezed and unturned.
-
-    `seconds` is its time from the first frame, `lasts` the seconds until the next frame.
-    """
-
-    number: int
-    seconds: float
-    lasts: float
-    grey: NDArray[np.uint8]
 
 
 def open_video(

@@ -1,15 +1,40 @@
-"""From a decoded frame to an upright RGB picture."""
+"""What is seen of a video: a frame as an upright RGB picture, or small, at a glance."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+
+GLANCE = 32  # pixels a side
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture of a video, RGB and upright, and its time from the first frame in seconds."""
+
+    image: Image.Image
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The frame of this `number`, from 0, small: `grey` is (32, 32) uint8, squeezed and unturned.
+
+    `seconds` is its time from the first frame, `lasts` the seconds until the next frame.
+    """
+
+    number: int
+    seconds: float
+    lasts: float
+    grey: NDArray[np.uint8]
 
 
 def picture_of(frame: VideoFrame, pixel_aspect: Fraction | None, side: int | None) -> Image.Image:

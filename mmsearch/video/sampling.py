@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mmsearch.errors import LimitExceeded
-from mmsearch.video.decoding import MAX_PIXELS, Frame, open_video
+from mmsearch.video.decoding import MAX_PIXELS, open_video
+from mmsearch.video.pictures import Frame
 
 _TOTAL_PIXELS = 1 << 29  # of the pictures returned at once, 1.6 GB: 64 frames of 4K
 

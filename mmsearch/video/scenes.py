@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsearch.video.decoding import Glance
+from mmsearch.video.pictures import Glance
 
 # Shares of a small picture that change by more than _LEVELS of 256, as measured: compression
 # changes nothing; a speaker beside a slide .002 to .02, another slide of two lines or a line more

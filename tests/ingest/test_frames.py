@@ -95,7 +95,14 @@ def test_an_unread_page_arrives_as_it_was(ends: tuple[socket.socket, socket.sock
 
 @pytest.mark.parametrize(
     "changes",
-    [{"page": True}, {"page": "1"}, {"seconds": float("nan")}, {"text": None}, {"source": "x"}],
+    [
+        {"page": True},
+        {"page": "1"},
+        {"width": 10**30},
+        {"seconds": float("nan")},
+        {"text": None},
+        {"source": "x"},
+    ],
 )
 def test_a_page_of_wrong_types_is_refused(changes: dict[str, object]) -> None:
     assert frame_to_page(page(), b"").number == 1

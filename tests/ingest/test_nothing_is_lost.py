@@ -235,3 +235,15 @@ def test_what_an_archive_lacks_is_told_again_and_tried_by_retry(
     engine.documents.put(failed)
     assert "no" in result(sync([folder], engine), "!/a.pdf").reason
     assert result(retry(engine), "!/a.pdf").status == "done"
+
+
+def test_a_document_that_is_an_archive_elsewhere_is_read(
+    engine: SearchEngine, folder: Path
+) -> None:
+    both = pdf(folder, "a heron") + zipped({"a.xyz": b"?"})
+    (folder / "a.zip").write_bytes(both)
+    (folder / "b.pdf").write_bytes(both)
+    sync([folder], engine)
+    (hit,) = engine.search("heron")
+    assert hit.document.paths == (str(folder / "b.pdf"),)
+    assert at(engine, folder / "a.zip").kind == "archive"
