@@ -1,4 +1,4 @@
-"""Pages of other scripts, and upside down, in an otherwise English scan are found by their words."""
+"""Pages of other scripts, and upside down, in an English scan are found by their words."""
 
 from __future__ import annotations
 
