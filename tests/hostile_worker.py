@@ -124,6 +124,6 @@ def open_file(path: Path, context: ReadContext) -> HostileFile:
 
 
 if __name__ == "__main__":
-    reader = Reader("other", "tests.hostile_worker", frozenset({".hostile"}), lambda head: False)
+    reader = Reader("tests.hostile_worker", frozenset({".hostile"}), lambda head: False)
     ingest.readers.READERS = (reader, *ingest.readers.READERS)
     worker.main()
