@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SERVE ?= 1
 PORT ?= 7860
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Files of tests side by side: much of their time is spent waiting for processes and browsers.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 export HF_HUB_OFFLINE := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
@@ -20,10 +22,10 @@ demo: $(VENV)/.demo  ## build the sample corpus, ingest it, search it, serve the
 	@SERVE=$(SERVE) PORT=$(PORT) scripts/demo.sh
 
 test: $(VENV)/.dev  ## the whole test suite
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
 
 test-slow: $(VENV)/.dev  ## the long forms as well
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
