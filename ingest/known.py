@@ -15,7 +15,7 @@ from mmsearch.errors import MissingExtra, NeedsPassword, UnreadableFile
 from mmsearch.paths import INSIDE, absolute, outermost
 from mmsearch.types import Document, DocumentState, Location
 
-_FEW = 100  # files of which the records are looked up one by one: 9 ms each
+_FEW = 100  # files of which the records are looked up one by one
 
 
 class Known:

@@ -319,8 +319,8 @@ def _warning(found: _Found, known: tesseract.Detected, how: Options) -> str:
     foreign = bool(known.script) and known.script not in scripts.RAPIDOCR and clean
     if foreign and (lost or known.script_confidence >= _SCRIPT_CONFIDENCE):
         if scripts.codes_for(known.script, how.languages):
-            return f"{known.script} text that could not be read"
+            return f"{known.script} text that could not be read; scan the page again, larger"
         return f"{_UNSUPPORTED} {known.script}; apt install {scripts.package(known.script)}"
     if lost and not tesseract.detects_scripts():
         return "text of an unknown script; apt install tesseract-ocr tesseract-ocr-osd"
-    return "text of an unknown script" if lost else ""
+    return "text of an unknown script; install its language for Tesseract" if lost else ""
