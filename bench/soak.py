@@ -121,21 +121,32 @@ class _Watcher:
         while not self._end.wait(1.0):
             now = self._progress
             done = now.vectors if now.phase == "encoding" else now.pages
-            self._samples.append((now.phase, done, _memory()))
+            if size := _memory():
+                self._samples.append((now.phase, done, size))
 
 
 def _memory() -> int:
     """Bytes of anonymous and shared memory of this process and all below it."""
     ours = psutil.Process(os.getpid())
     total = 0
-    for process in (ours, *ours.children(recursive=True)):
+    for process in (ours, *_children(ours)):
         try:
             status = Path(f"/proc/{process.pid}/status").read_text()
         except OSError:
             continue  # it has ended meanwhile
-        rows = dict(line.split(":", 1) for line in status.splitlines() if line.startswith("Rss"))
-        total += sum(int(rows[key].split()[0]) << 10 for key in ("RssAnon", "RssShmem") if rows)
+        total += sum(
+            int(line.split()[1]) << 10
+            for line in status.splitlines()
+            if line.startswith(("RssAnon", "RssShmem"))
+        )
     return total
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:  # one ended while they were counted
+        return []
 
 
 def _around(samples: list[Sample], phase: str, at: int) -> float:
