@@ -14,6 +14,7 @@ import json
 import os
 import random
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -152,6 +153,8 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 def _around(samples: list[Sample], phase: str, at: int) -> float:
     """The median of the ten samples nearest to a number of pages: single ones jump."""
     near = sorted((abs(done - at), size) for kind, done, size in samples if kind == phase)
+    if not near:
+        sys.exit(f"{phase} took less than a second: take more pages")
     return statistics.median(size for _, size in near[:10])
 
 

@@ -76,8 +76,8 @@ class Vectors:
         self._waiting.append(reading)
 
     def go_on(self) -> None:
-        """Encode as far as is possible without waiting; full batches only."""
-        while True:
+        """Encode as far as is possible without waiting, full batches only; on a CPU not at all."""
+        while self._thread:
             if self._encoding is None:
                 group = self._next_group(whole=True)
                 if not group:

@@ -69,8 +69,8 @@ def test_ingestion_is_timed_against_its_rivals(sample_dir: Path) -> None:
 
 @pytest.mark.slow
 def test_memory_is_compared_over_a_run(tmp_path: Path) -> None:
-    figures = bench("soak", "--pages", "300", "--mark", "100", "--folder", tmp_path)
-    assert figures["pages"] == 300
+    figures = bench("soak", "--pages", "600", "--mark", "100", "--folder", tmp_path)
+    assert figures["pages"] == 600
     assert 0 < float(str(figures["encoding MB at end"])) < 4000
 
 

@@ -243,6 +243,23 @@ def test_files_are_read_while_a_model_that_leaves_the_cpu_encodes(
     assert all(d.state is DocumentState.DONE for d in engine.documents.all())
 
 
+def test_on_a_cpu_words_come_first(
+    engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        builders.write_text_pdf(folder / f"{number}.pdf", [f"heron {number}", f"otter {number}"])
+    monkeypatch.setattr(vectors, "ENCODE_PAGES", 4)
+    meanwhile: set[int] = set()
+
+    def watch(progress: Progress) -> None:
+        if progress.phase == "reading":
+            meanwhile.add(progress.vectors)
+
+    ingest.run([folder], engine, progress=watch)
+    assert meanwhile == {0}
+    assert engine.status()["vectors"] == {"text": 12, "lexical": 12}
+
+
 def test_a_model_that_fails_elsewhere_ends_the_run(
     engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
