@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mmsearch.config import Settings
@@ -9,6 +10,12 @@ from mmsearch.errors import InvalidSetting
 
 # What to do about an encrypted file, at the end of its reason.
 NO_PASSWORD = "set MMSEARCH_PASSWORDS or password_file, or run: mmsearch retry --ask-password"
+
+
+def locked(passwords: Collection[str]) -> str:
+    """Why an encrypted file is not read, and what to do."""
+    tried = f", other than the {len(passwords)} that were tried" if passwords else ""
+    return f"encrypted, it needs a password{tried}; {NO_PASSWORD}"
 
 
 def passwords_of(settings: Settings) -> tuple[str, ...]:

@@ -134,6 +134,7 @@ class _Run:
             self._finder.close()
             self._vectors.close()
         self._report.stopped = self._stop.is_set()
+        self._report.pages_read = self._progress.pages
         if not self._report.stopped:
             self._known.forget_lost(paths)
         if self._progress.pages >= OPTIMISE_AFTER and not self._report.stopped:
@@ -216,7 +217,9 @@ class _Run:
             self._skipped(source, document, reason)
 
     def _failed_before(self, path: str, document: Document, size: int) -> None:
-        reason = f"failed before ({document.reason}); run: mmsearch retry"
+        reason = f"failed before: {document.reason}"
+        if "mmsearch retry" not in reason:
+            reason += "; then run: mmsearch retry"
         result = FileResult(path, "failed", 0, document.id, reason, document.error)
         self._result(result, size)
 

@@ -86,6 +86,7 @@ class Report:
     """
 
     results: list[FileResult] = field(default_factory=list)
+    pages_read: int = 0
     seconds_reading: float = 0.0
     seconds_encoding: float = 0.0
     stopped: bool = False

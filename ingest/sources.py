@@ -55,6 +55,8 @@ class Passed:
     folder: bool = False
 
 
+_HIDDEN = (".", "~$")  # and the locks that office programs keep beside open files
+
 Named = str | Path | Source | Passed  # what a run is given: names, or what was found there
 
 
@@ -124,7 +126,7 @@ def _walk(root: Path, start: Path | None = None) -> Iterator[Source | Passed]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = here / name
-            if name.startswith("."):
+            if name.startswith(_HIDDEN):
                 continue
             if is_wanted(name):
                 source = _source(path, path.relative_to(root).as_posix())

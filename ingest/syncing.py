@@ -177,7 +177,7 @@ def _forget(
     engine.forget(document, gone)
     left = [path for path in document.paths if path not in gone]
     for path in sorted(gone):
-        reason = f"moved to {left[0]}" if left else "no longer there"
+        reason = f"no longer there, still at {left[0]}" if left else "no longer there"
         result = FileResult(path, "removed", 0, document.id, reason)
         report.results.append(result)
         if on_file:

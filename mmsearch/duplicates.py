@@ -10,9 +10,10 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from mmsearch import filters, index, looks
 from mmsearch.documents import READY
-from mmsearch.types import Document, Payload, PointId, Twin
+from mmsearch.types import Document, Location, Payload, PointId, Twin
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
@@ -88,8 +89,23 @@ def families(engine: SearchEngine) -> list[Family]:
 
 def copies(engine: SearchEngine) -> list[Document]:
     """The documents that lie in several places, byte for byte the same, in order of path."""
-    several = [document for document in engine.documents.all() if len(document.paths) > 1]
-    return sorted(several, key=lambda document: document.paths)
+    several = (document for document in engine.documents.all() if len(document.paths) > 1)
+    apart = (replace(d, locations=_apart(d.locations)) for d in several)
+    copies = (document for document in apart if len(document.paths) > 1)
+    return sorted(copies, key=lambda document: document.paths)
+
+
+def _apart(places: Sequence[Location]) -> tuple[Location, ...]:
+    """Those that are files of their own: a link to one is no copy of it."""
+    files: dict[object, Location] = {}
+    for place in sorted(places, key=lambda place: Path(place.path).is_symlink()):
+        try:
+            status = Path(place.path).stat()
+        except OSError:  # in an archive, or gone
+            files[place.path] = place
+        else:
+            files.setdefault((status.st_dev, status.st_ino), place)
+    return tuple(place for place in places if place in files.values())
 
 
 def twins(
@@ -249,9 +265,11 @@ class _Text:
 
     def alike(self, other: _Text) -> float:
         """The share of runs of four letters in common; 0 where the numbers are others."""
-        if _shared(self.numbers, other.numbers) < LEAST_NUMBERS:
-            return 0.0
-        return _shared(self.runs, other.runs)
+        alike = _shared(self.runs, other.runs)
+        # Numbers suffer from misreading as the letters do: where those are fine, so are these, and
+        # two forms that differ in a number alone are two.
+        least = max(LEAST_NUMBERS, alike**3)
+        return alike if _shared(self.numbers, other.numbers) >= least else 0.0
 
 
 def _shared(a: Counter[str], b: Counter[str]) -> float:

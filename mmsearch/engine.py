@@ -296,6 +296,9 @@ class SearchEngine:
 
         A document that is known under other paths as well stays, and forgets this path.
 
+        Returns:
+            The documents, each with the places that it has lost.
+
         Raises:
             NotFound: nothing is known under this name.
         """
@@ -303,10 +306,14 @@ class SearchEngine:
         if not found:
             raise NotFound(f"{name}: no such document in {self.index.address}; see: mmsearch list")
         path = str(absolute(name))
+        removed = []
         for document in found:
             gone = {place for place in document.paths if is_below(place, [path])}
-            self.forget(document, gone or set(document.paths))
-        return found
+            gone = gone or set(document.paths)
+            self.forget(document, gone)
+            places = tuple(place for place in document.locations if place.path in gone)
+            removed.append(replace(document, locations=places))
+        return removed
 
     def forget(self, document: Document, paths: set[str]) -> None:
         """Drop some paths of a document, and the document itself with its last one."""

@@ -91,7 +91,7 @@ def test_events_and_the_report_file_tell_the_same(tmp_path: Path) -> None:
     (folder / "good.pdf").rename(folder / "better.pdf")
     synced = mmsearch_(tmp_path, "sync", folder)
     assert synced.returncode == 0, synced
-    assert f"moved to {folder / 'better.pdf'}" in synced.stdout
+    assert f"no longer there, still at {folder / 'better.pdf'}" in synced.stdout
     assert "0 done (0 pages), 2 skipped, 0 failed, 2 removed" in synced.stdout
 
 
@@ -176,7 +176,7 @@ def test_on_a_terminal_a_password_is_asked_for_and_names_are_harmless(tmp_path: 
         tmp_path, ["ingest", str(tmp_path), "--ask-password"], [b"wrong\n", b"sesame\n", b"\n"]
     )
     assert code == 0, seen
-    assert "1 done (1 pages), 1 skipped" in seen
+    assert "1 done (1 page), 1 skipped" in seen
     assert "sesame" not in seen
     assert re.search(r"reading .* of 2 files", seen, re.DOTALL)
     # What the terminal was told to do is only what draws the view, and the cursor.

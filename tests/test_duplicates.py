@@ -142,6 +142,13 @@ def test_scans_with_other_words_or_other_numbers_are_other_pages(engine: SearchE
     assert also_in(engine, one, copy) == [[("copy", 1)], [("one", 1)]]
 
 
+def test_scans_of_a_form_that_differ_in_a_number_are_other_pages(engine: SearchEngine) -> None:
+    note = TEXT + " delivery note 77-4711 weight 840 kg date 2024 05 17 order 99012"
+    one = add(engine, "one", note, source="ocr")
+    add(engine, "two", note.replace("4711", "4712").replace("840", "1260"), source="ocr")
+    assert also_in(engine, one) == [[]]
+
+
 def test_pictures_without_words_go_by_look_alone(engine: SearchEngine) -> None:
     one = add(engine, "photo", "", source="none")
     add(engine, "same", "", source="none", look=differing(LOOK, 20))

@@ -50,7 +50,7 @@ def test_a_second_terminal_searches_ingests_lists_and_asks(served: tuple[Path, s
     folder, address = served
     assert "heron" in _mmsearch(folder, "search", "heron")
     builders.write_text_pdf(folder / "second.pdf", ["a kingfisher dives"])
-    assert "1 done (1 pages)" in _mmsearch(folder, "ingest", "second.pdf")
+    assert "1 done (1 page)" in _mmsearch(folder, "ingest", "second.pdf")
     assert _mmsearch(folder, "list").count(".pdf") == 2
     assert json.loads(_mmsearch(folder, "status", "--json"))["searchable_pages"] == 2
     assert "kingfisher" in _mmsearch(folder, "search", "kingfisher")

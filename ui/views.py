@@ -8,7 +8,8 @@ from html import escape
 from pathlib import PurePath
 
 from mmsearch.encoders.tokens import matches
-from mmsearch.types import Document, Hit, Kind
+from mmsearch.types import Document, Hit
+from mmsearch.where import place_of
 
 HEADER = (
     "<header class='mm-header'><h1>mmsearch</h1>"
@@ -16,7 +17,6 @@ HEADER = (
 )
 
 _PUNCTUATION = string.punctuation + "«»„“”‘’‚‹›…–—、。，：；！？（）「」"
-_UNITS: dict[Kind, str] = {"slides": "slide", "image": "image", "video": "frame"}
 
 
 def welcome(pages: int) -> str:
@@ -76,7 +76,7 @@ def _mark(word: str) -> str:
 
 def _item(hit: Hit, text: str) -> str:
     document = hit.document
-    title, place = escape(_title(document)), escape(_place(hit))
+    title, place = escape(_title(document)), escape(place_of(hit))
     # Relative, so that the page also works below a path of a reverse proxy.
     address = f"{document.id}/{hit.page}.jpg"
     link = f"href='pages/{escape(address)}' target='_blank' rel='noopener'"
@@ -95,18 +95,6 @@ def _item(hit: Hit, text: str) -> str:
 
 def _title(document: Document) -> str:
     return document.title or PurePath(next(iter(document.paths), "")).name or "Untitled"
-
-
-def _place(hit: Hit) -> str:
-    """Where in its document the page is, such as `page 3 of 12`."""
-    if hit.seconds is not None:
-        minutes, seconds = divmod(int(hit.seconds), 60)
-        return f"at {minutes}:{seconds:02}"
-    unit = _UNITS.get(hit.document.kind, "page")
-    if unit == "image" and hit.document.page_count <= 1:
-        return unit
-    total = f" of {hit.document.page_count}" if hit.document.page_count else ""
-    return f"{unit} {hit.page}{total}"
 
 
 def _path(document: Document) -> str:

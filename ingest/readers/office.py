@@ -16,7 +16,7 @@ from ingest.office import libreoffice
 from ingest.office.formats import ODS, OfficeFormat, decrypted, office_format
 from ingest.office.notes import slide_notes
 from ingest.office.sheets import set_pages_up
-from ingest.passwords import NO_PASSWORD
+from ingest.passwords import locked
 from ingest.readers import ReadContext
 from ingest.readers.pdf import PdfFile
 from mmsearch.errors import NeedsPassword, UnreadableFile
@@ -81,8 +81,10 @@ def _unlocked(
     is_open_document = found.suffix in {".odt", ".odp", ".ods"}
     if not is_open_document and decrypted(path, target, passwords):
         return target, office_format(target, path.name)
-    advice = "ingest a copy saved without one" if is_open_document else NO_PASSWORD
-    raise NeedsPassword(f"{path.name}: encrypted, it needs a password; {advice}")
+    if is_open_document:
+        advice = "encrypted, it needs a password; ingest a copy saved without one"
+        raise NeedsPassword(f"{path.name}: {advice}")
+    raise NeedsPassword(f"{path.name}: {locked(passwords)}")
 
 
 def _notes(

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ingest.passwords import NO_PASSWORD
+from ingest.passwords import locked
 from ingest.readers import OCR_DPI, OCR_PIXELS, ReadContext
 from ingest.text_layer import read_text_layer
 from mmsearch import images
@@ -166,7 +166,7 @@ def _open_document(path: Path, passwords: tuple[str, ...]) -> PdfDocument:
         if code != _PASSWORD:
             break
     if code == _PASSWORD:
-        raise NeedsPassword(f"{path.name}: encrypted, it needs a password; {NO_PASSWORD}")
+        raise NeedsPassword(f"{path.name}: {locked(passwords)}")
     cause = {
         _FILE: "it cannot be opened",
         _FORMAT: "not a PDF, or too damaged to repair",

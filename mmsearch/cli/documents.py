@@ -116,7 +116,8 @@ def remove(
                     show_json(row | {"status": "removed"})
                 else:
                     where = ", ".join(document.paths)
-                    show(f"removed {document.id[:12]} ({document.page_count} pages): {where}")
+                    pages = counted(document.page_count, "page")
+                    show(f"removed {document.id[:12]} ({pages}): {where}")
 
 
 def compact(index: options.Index = None) -> None:

@@ -35,24 +35,34 @@ def show_report(report: Report) -> None:
     removed = [f"removed  {result.path}: {result.reason}" for result in report.of("removed")]
     _show_some(removed, "see the report file")
     show(totals(report))
+    if report.stopped and report.pages_read:
+        show(f"{counted(report.pages_read, 'page')} read so far; the next run goes on behind them")
     if pages := sum(result.pages for result in report.of("done")):
         reading, encoding = report.seconds_reading, report.seconds_encoding
-        say(
-            f"read in {reading:.1f} s ({pages / max(reading, 1e-9):.1f} pages/s), "
-            f"vectors in {encoding:.1f} s ({pages / max(encoding, 1e-9):.1f} pages/s)"
-        )
+        say(f"read in {_pace(pages, reading)}, vectors in {_pace(pages, encoding)}")
+
+
+def _pace(pages: int, seconds: float) -> str:
+    """Of a short run the pages a second say nothing."""
+    rate = f" ({pages / seconds:.1f} pages/s)" if seconds >= 1 else ""
+    return f"{seconds:.1f} s{rate}"
 
 
 def show_failed(results: Iterable[FileResult], rest: str) -> None:
     """Print the first files that failed, and where to find the rest."""
-    _show_some([f"failed   {result.path}: {result.reason}" for result in results], rest)
+    _show_some([f"failed   {result.path}: {reason_of(result)}" for result in results], rest)
+
+
+def reason_of(result: FileResult) -> str:
+    """Why a file failed, without its name, which stands before it."""
+    return result.reason.replace(f"{Path(result.path).name}: ", "", 1)
 
 
 def totals(report: Report) -> str:
     """How many files ended in which way."""
     done, removed = report.of("done"), report.of("removed")
     line = (
-        f"{len(done)} done ({sum(result.pages for result in done)} pages), "
+        f"{len(done)} done ({counted(sum(result.pages for result in done), 'page')}), "
         f"{len(report.of('skipped'))} skipped, {len(report.of('failed'))} failed"
     )
     return f"{line}, {len(removed)} removed" if removed else line

@@ -40,11 +40,14 @@ def search(
         for hit in hits:
             show_json(_row(hit))
         return
+    from mmsearch.where import place_of
+
     if not hits:
         say("the index is empty; add files: mmsearch ingest PATH" if empty else "nothing found")
     for hit in hits:
-        show(f"{hit.rank:3}  {hit.score:.4f}  {hit.document.title}, page {hit.page}")
-        show(f"     {hit.document.paths[0]}")
+        show(f"{hit.rank:3}  {hit.score:.4f}  {hit.document.title}, {place_of(hit)}")
+        others = len(hit.document.paths) - 1
+        show(f"     {hit.document.paths[0]}" + (f" and {others} more" if others else ""))
         if hit.snippet:
             show(f"     {hit.snippet}")
         if hit.also_in:
@@ -102,6 +105,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "title": hit.document.title,
         "paths": list(hit.document.paths),
         "page": hit.page,
+        "seconds": hit.seconds,
         "kind": hit.document.kind,
         "snippet": hit.snippet,
         "box": list(hit.box) if hit.box else None,

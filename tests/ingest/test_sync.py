@@ -79,7 +79,7 @@ def test_what_was_added_changed_moved_and_deleted(engine: SearchEngine, folder: 
     assert told == report.results
     reasons = {Path(result.path).name: result.reason for result in report.of("removed")}
     assert reasons == {
-        "moved.pdf": f"moved to {folder / 'to' / 'here.pdf'}",
+        "moved.pdf": f"no longer there, still at {folder / 'to' / 'here.pdf'}",
         "deleted.pdf": "no longer there",
     }
     assert names(engine) == {"same.pdf", "changed.pdf", "to/here.pdf", "added.pdf"}
@@ -182,7 +182,7 @@ def test_a_file_that_failed_is_read_again_by_retry_alone(
     cause = result.reason
     (result,) = sync([folder], engine).results
     assert (result.status, result.error) == ("failed", "UnreadableFile")
-    assert result.reason == f"failed before ({cause}); run: mmsearch retry"
+    assert result.reason == f"failed before: {cause}; then run: mmsearch retry"
     assert the_document(engine).attempts == 1
     assert retry(engine, [folder / "elsewhere"]).results == []
     (result,) = retry(engine, [folder / "in"]).results
