@@ -147,8 +147,8 @@ def _engine() -> Any:
             "Global.log_level": "error",
             "Det.limit_type": "max",
             "Det.limit_side_len": _DETECTION_SIDE,
-            # Lines are read one at a time, padded to no more than 160 pixels: cells of a table a
-            # third faster than in the library's sixes padded to 320, long lines a little.
+            # Lines are read one at a time, padded to no more than 160 pixels: cells of a table take
+            # less than in the library's sixes padded to 320.
             "Rec.rec_img_shape": [3, 48, 160],
             "Rec.rec_batch_num": 1,
             f"{onnx}intra_op_num_threads": 1,  # pages are read in parallel
