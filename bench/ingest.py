@@ -70,24 +70,16 @@ def _born_and_vectors(files: list[Path], kinds: Iterable[str]) -> dict[str, Figu
         report = ingest.run(files, engine)
         pages = engine.status()["searchable_pages"]
         if "born" in kinds:
-            ours = pages / report.seconds_reading
-            rival = _render_and_extract(files)
-            table["born"] = {
-                "pages": pages,
-                "pages/s": ours,
-                "rival pages/s": rival,
-                "ratio": ours / rival,
-            }
+            table["born"] = _beside(pages, report.seconds_reading, _render_and_extract(files))
         if "vectors" in kinds:
-            ours = pages / report.seconds_encoding
-            rival = _encode_alone(engine)
-            table["vectors"] = {
-                "pages": pages,
-                "pages/s": ours,
-                "rival pages/s": rival,
-                "ratio": ours / rival,
-            }
+            table["vectors"] = _beside(pages, report.seconds_encoding, _encode_alone(engine))
     return table
+
+
+def _beside(pages: int, seconds: float, rival: float) -> Figures:
+    """Our pages a second, the rival's, and the ratio."""
+    ours = pages / seconds
+    return {"pages": pages, "pages/s": ours, "rival pages/s": rival, "ratio": ours / rival}
 
 
 def _scans(files: list[Path], count: int) -> Figures:

@@ -66,11 +66,6 @@ class Vectors:
         self._encoding: Iterator[Future[_Vectors] | None] | None = None  # of one group
         self._awaited: Future[_Vectors] | None = None
 
-    @property
-    def wanted(self) -> int:
-        """How many views are encoded."""
-        return len(self._dense)
-
     def add(self, reading: Reading) -> None:
         """A document became visible."""
         self._waiting.append(reading)

@@ -343,3 +343,20 @@ def with_iptc(jpeg: bytes, records: Sequence[tuple[int, int, bytes]]) -> bytes:
     resource = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(block)) + block
     resource += b"\0" * (len(block) % 2)
     return jpeg[:2] + b"\xff\xed" + struct.pack(">H", len(resource) + 2) + resource + jpeg[2:]
+
+
+def pdf_bytes(folder: Path, text: str, *, password: str = "") -> bytes:
+    """A PDF of one page, made beside `folder` and taken away again."""
+    path = write_text_pdf(folder.parent / "made.pdf", [text], password=password)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def zip_bytes(members: Mapping[str, bytes]) -> bytes:
+    """A zip of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
-import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,21 +14,6 @@ from ingest.syncing import sync
 from mmsearch.engine import SearchEngine
 from mmsearch.types import Document, DocumentState
 from tests import builders
-
-
-def pdf(folder: Path, text: str) -> bytes:
-    path = builders.write_text_pdf(folder.parent / "made.pdf", [text])
-    content = path.read_bytes()
-    path.unlink()
-    return content
-
-
-def zipped(members: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def result(report: Report, ending: str) -> FileResult:
@@ -57,16 +39,18 @@ def at(engine: SearchEngine, path: str) -> Document:
 def test_members_are_found_under_the_archive_and_deep_ones_are_refused(
     engine: SearchEngine, folder: Path
 ) -> None:
-    third = zipped({"deep.pdf": pdf(folder, "too deep a heron")})
-    second = zipped({"c.pdf": pdf(folder, "an inner gull"), "third.zip": third})
+    third = builders.zip_bytes({"deep.pdf": builders.pdf_bytes(folder, "too deep a heron")})
+    second = builders.zip_bytes(
+        {"c.pdf": builders.pdf_bytes(folder, "an inner gull"), "third.zip": third}
+    )
     members = {
-        "in/b.pdf": pdf(folder, "an outer heron"),
+        "in/b.pdf": builders.pdf_bytes(folder, "an outer heron"),
         "second.zip": second,
         "note.xyz": b"?",
         ".hidden.pdf": b"%PDF",
     }
     (folder / "sub").mkdir()
-    (folder / "sub" / "a.zip").write_bytes(zipped(members))
+    (folder / "sub" / "a.zip").write_bytes(builders.zip_bytes(members))
     report = sync([folder], engine)
     archive = f"{folder}/sub/a.zip"
     (hit,) = engine.search("outer heron")
@@ -89,9 +73,9 @@ def test_members_are_found_under_the_archive_and_deep_ones_are_refused(
 def test_an_archive_that_has_not_changed_is_not_opened(
     engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    members = {"a.pdf": pdf(folder, "a heron"), "bad.pdf": b"%PDF-1.4 broken"}
+    members = {"a.pdf": builders.pdf_bytes(folder, "a heron"), "bad.pdf": b"%PDF-1.4 broken"}
     path = folder / "a.zip"
-    path.write_bytes(zipped(members))
+    path.write_bytes(builders.zip_bytes(members))
     first = sync([folder], engine)
     assert result(first, "bad.pdf").status == "failed"
     status = path.stat()
@@ -108,12 +92,17 @@ def test_an_archive_that_has_not_changed_is_not_opened(
 
 
 def test_an_archive_that_changed_forgets_what_is_gone(engine: SearchEngine, folder: Path) -> None:
-    kept, inner = pdf(folder, "a kept heron"), pdf(folder, "an inner gull")
+    kept, inner = (
+        builders.pdf_bytes(folder, "a kept heron"),
+        builders.pdf_bytes(folder, "an inner gull"),
+    )
     path = folder / "a.zip"
-    members = {"kept.pdf": kept, "gone.pdf": pdf(folder, "a gone heron")}
-    path.write_bytes(zipped({**members, "b.zip": zipped({"c.pdf": inner})}))
+    members = {"kept.pdf": kept, "gone.pdf": builders.pdf_bytes(folder, "a gone heron")}
+    path.write_bytes(builders.zip_bytes({**members, "b.zip": builders.zip_bytes({"c.pdf": inner})}))
     sync([folder], engine)
-    path.write_bytes(zipped({"kept.pdf": kept, "new.pdf": pdf(folder, "a new heron")}))
+    path.write_bytes(
+        builders.zip_bytes({"kept.pdf": kept, "new.pdf": builders.pdf_bytes(folder, "a new heron")})
+    )
     report = sync([folder], engine)
     assert result(report, "kept.pdf").reason == "unchanged"
     assert known(engine, folder) == dict.fromkeys(
@@ -134,8 +123,8 @@ def test_an_archive_that_changed_forgets_what_is_gone(engine: SearchEngine, fold
 def test_the_same_bytes_inside_and_outside_are_one_document(
     engine: SearchEngine, folder: Path
 ) -> None:
-    content = pdf(folder, "a heron")
-    (folder / "a.zip").write_bytes(zipped({"in.pdf": content, "twin.pdf": content}))
+    content = builders.pdf_bytes(folder, "a heron")
+    (folder / "a.zip").write_bytes(builders.zip_bytes({"in.pdf": content, "twin.pdf": content}))
     (folder / "out.pdf").write_bytes(content)
     sync([folder], engine)
     (hit,) = engine.search("heron")
@@ -151,14 +140,21 @@ def test_the_same_bytes_inside_and_outside_are_one_document(
 
 def test_a_broken_archive_keeps_what_it_held_before(engine: SearchEngine, folder: Path) -> None:
     path = folder / "a.zip"
-    path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron"), "b.pdf": pdf(folder, "a gull")}))
+    path.write_bytes(
+        builders.zip_bytes(
+            {
+                "a.pdf": builders.pdf_bytes(folder, "a heron"),
+                "b.pdf": builders.pdf_bytes(folder, "a gull"),
+            }
+        )
+    )
     sync([folder], engine)
     builders.cut_short(path)
     report = sync([folder], engine)
     assert result(report, "a.zip").status == "failed"
     assert len(engine.search("heron")) == len(engine.search("gull")) == 1
     assert report.of("removed") == []
-    path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron")}))
+    path.write_bytes(builders.zip_bytes({"a.pdf": builders.pdf_bytes(folder, "a heron")}))
     assert result(sync([folder], engine), "a.zip").status == "done"
     assert known(engine, folder) == {"a.zip": "done", "a.zip!/a.pdf": "done"}
 
@@ -172,7 +168,9 @@ def test_a_sidecar_in_an_archive_is_used(engine: SearchEngine, folder: Path) -> 
         b"<span class='ocr_line' title='bbox 9 9 90 20'><span class='ocrx_word' "
         b"title='bbox 9 9 90 20'>cormorant</span></span></div></body></html>"
     )
-    (folder / "a.zip").write_bytes(zipped({"x/p.pdf": scan.read_bytes(), "x/p.hocr": hocr}))
+    (folder / "a.zip").write_bytes(
+        builders.zip_bytes({"x/p.pdf": scan.read_bytes(), "x/p.hocr": hocr})
+    )
     report = sync([folder], engine)
     (hit,) = engine.search("cormorant")
     assert hit.document.paths == (f"{folder}/a.zip!/x/p.pdf",)
@@ -185,7 +183,14 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next(
     engine: SearchEngine, folder: Path
 ) -> None:
     path = folder / "a.zip"
-    path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron"), "b.pdf": pdf(folder, "a gull")}))
+    path.write_bytes(
+        builders.zip_bytes(
+            {
+                "a.pdf": builders.pdf_bytes(folder, "a heron"),
+                "b.pdf": builders.pdf_bytes(folder, "a gull"),
+            }
+        )
+    )
     sync([folder], engine)
     # What a run leaves that was killed while it had the archive open.
     engine.documents.put(replace(at(engine, str(path)), state=DocumentState.PENDING))
@@ -197,9 +202,11 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next(
 @pytest.mark.slow
 def test_an_archive_that_is_not_ready_keeps_its_files(engine: SearchEngine, folder: Path) -> None:
     path = folder / "a.zip"
-    path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron")}))
+    path.write_bytes(builders.zip_bytes({"a.pdf": builders.pdf_bytes(folder, "a heron")}))
     sync([folder], engine)
-    path.write_bytes(zipped({"a.pdf": pdf(folder, "a gull")})[:-5])  # not whole yet
+    path.write_bytes(
+        builders.zip_bytes({"a.pdf": builders.pdf_bytes(folder, "a gull")})[:-5]
+    )  # not whole yet
     report = sync([folder], engine, ready=lambda _: False)
     assert [r.status for r in report.results] == ["skipped"]
     assert len(engine.search("heron")) == 1

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import shutil
 import threading
-import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,21 +20,6 @@ from mmsearch.engine import SearchEngine
 from mmsearch.errors import MissingExtra, NotFound
 from mmsearch.types import Document, DocumentState
 from tests import builders
-
-
-def pdf(folder: Path, text: str, password: str = "") -> bytes:
-    path = builders.write_text_pdf(folder.parent / "made.pdf", [text], password=password)
-    content = path.read_bytes()
-    path.unlink()
-    return content
-
-
-def zipped(members: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def result(report: Report, ending: str) -> FileResult:
@@ -64,7 +46,7 @@ HOCR = (
 
 def test_a_folder_in_an_archive_may_end_like_an_archive(engine: SearchEngine, folder: Path) -> None:
     path = folder / "a.zip"
-    path.write_bytes(zipped({"read me!/a.pdf": pdf(folder, "a heron")}))
+    path.write_bytes(builders.zip_bytes({"read me!/a.pdf": builders.pdf_bytes(folder, "a heron")}))
     report = sync([folder], engine)
     assert result(report, "a.zip").reason == "1 files in it"
     os.utime(path, (1, 1))
@@ -76,7 +58,7 @@ def test_an_archive_that_cannot_be_read_now_keeps_its_files(
     engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder / "a.zip"
-    path.write_bytes(zipped({"a.pdf": pdf(folder, "a heron")}))
+    path.write_bytes(builders.zip_bytes({"a.pdf": builders.pdf_bytes(folder, "a heron")}))
     sync([folder], engine)
     os.utime(path, (1, 1))
     open_ = Path.open
@@ -212,8 +194,11 @@ def test_a_file_that_is_touched_while_it_is_read_is_read_by_the_next_run(
 
 
 def test_files_in_an_archive_get_their_password_later(engine: SearchEngine, folder: Path) -> None:
-    members = {"a.pdf": pdf(folder, "a heron"), "b.pdf": pdf(folder, "a gull", password="owl")}
-    (folder / "a.zip").write_bytes(zipped(members))
+    members = {
+        "a.pdf": builders.pdf_bytes(folder, "a heron"),
+        "b.pdf": builders.pdf_bytes(folder, "a gull", password="owl"),
+    }
+    (folder / "a.zip").write_bytes(builders.zip_bytes(members))
     assert result(sync([folder], engine), "b.pdf").error == "NeedsPassword"
     assert result(sync([folder], engine), "b.pdf").error == "NeedsPassword"
     assert result(sync([folder], engine, passwords=["owl"]), "b.pdf").status == "done"
@@ -223,7 +208,12 @@ def test_files_in_an_archive_get_their_password_later(engine: SearchEngine, fold
 def test_what_an_archive_lacks_is_told_again_and_tried_by_retry(
     engine: SearchEngine, folder: Path
 ) -> None:
-    content = zipped({"a.pdf": pdf(folder, "a heron"), "b.pdf": pdf(folder, "a damaged gull")})
+    content = builders.zip_bytes(
+        {
+            "a.pdf": builders.pdf_bytes(folder, "a heron"),
+            "b.pdf": builders.pdf_bytes(folder, "a damaged gull"),
+        }
+    )
     path = folder / "a.zip"
     spot = content.rindex(b"b.pdf", 0, content.index(b"PK\x01\x02")) + 200
     path.write_bytes(content[:spot] + bytes([content[spot] ^ 255]) + content[spot + 1 :])
@@ -240,7 +230,7 @@ def test_what_an_archive_lacks_is_told_again_and_tried_by_retry(
 def test_a_document_that_is_an_archive_elsewhere_is_read(
     engine: SearchEngine, folder: Path
 ) -> None:
-    both = pdf(folder, "a heron") + zipped({"a.xyz": b"?"})
+    both = builders.pdf_bytes(folder, "a heron") + builders.zip_bytes({"a.xyz": b"?"})
     (folder / "a.zip").write_bytes(both)
     (folder / "b.pdf").write_bytes(both)
     sync([folder], engine)

@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import mmsearch
 from ingest.report import FileResult, Progress, Report
 from ingest.syncing import retry, sync
-from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import MissingExtra, NotFound
 from mmsearch.filters import Filter
 from mmsearch.types import Document
 from tests import builders
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "files"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
-    profile = tmp_path_factory.mktemp("profile") / "words.toml"
-    profile.write_text('[views.lexical]\nencoder = "bm25"\n')
-    settings = Settings(workers=1, ocr="off", profile=str(profile))
-    with mmsearch.open(tmp_path_factory.mktemp("index") / "index", settings=settings) as engine:
-        yield engine
-
-
-@pytest.fixture
-def engine(shared: SearchEngine) -> Iterator[SearchEngine]:
-    """An empty index of words alone."""
-    yield shared
-    for document in list(shared.documents.all()):
-        shared.forget(document, set(document.paths))
 
 
 def outcome(report: Report) -> dict[str, str]:
