@@ -58,8 +58,12 @@ def test_fusions_are_compared(texts: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ingestion_is_timed_against_its_rivals(sample_dir: Path) -> None:
-    table = bench("ingest", sample_dir / "corpus" / "invoices", "--pages", "2")
+def test_ingestion_is_timed_against_its_rivals(tmp_path: Path) -> None:
+    lines = [
+        f"line {n} of the harbour ledger names seven ships and one lighthouse" for n in range(44)
+    ]
+    builders.write_text_pdf(tmp_path / "a.pdf", ["\n".join(lines)] * 2)
+    table = bench("ingest", tmp_path / "a.pdf", "--pages", "2")
     assert table.keys() == {"born", "vectors", "scans", "hard"}
     for figures in table.values():
         assert isinstance(figures, dict)
