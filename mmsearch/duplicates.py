@@ -246,7 +246,7 @@ def _same(pages: Sequence[_Page], one: int, others: list[int], texts: Texts) -> 
         return []
     mine = _Text(known[pages[one].point])
     alike = {
-        other: mine.alike(_Text(known[pages[other].point]))
+        other: mine.alike(_Text(known[pages[other].point]), strictly=not pages[other].exact)
         for other in others
         if pages[other].point in known
     }
@@ -263,12 +263,14 @@ class _Text:
         self.runs = Counter(letters[at : at + 4] for at in range(len(letters) - 3))
         self.numbers = Counter(numbers)
 
-    def alike(self, other: _Text) -> float:
-        """The share of runs of four letters in common; 0 where the numbers are others."""
+    def alike(self, other: _Text, *, strictly: bool) -> float:
+        """The share of runs of four letters in common; 0 where the numbers are others.
+
+        Two scans of one page are misread alike, and two forms may differ in a number alone: so,
+        taken `strictly`, numbers are as much the same as the letters are.
+        """
         alike = _shared(self.runs, other.runs)
-        # Numbers suffer from misreading as the letters do: where those are fine, so are these, and
-        # two forms that differ in a number alone are two.
-        least = max(LEAST_NUMBERS, alike**3)
+        least = max(LEAST_NUMBERS, alike**3) if strictly else LEAST_NUMBERS
         return alike if _shared(self.numbers, other.numbers) >= least else 0.0
 
 
