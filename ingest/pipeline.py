@@ -19,17 +19,21 @@ from ingest.members import OpenArchives
 from ingest.passwords import passwords_of
 from ingest.report import FileResult, Progress, Report, Status
 from ingest.sources import Named, Passed, Source
-from ingest.vectors import Reading, Vectors
+from ingest.vectors import Reading, Vectors, is_immediate
 from ingest.workplace import Workplace
 from mmsearch import documents
 from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import UnreadableFile
+from mmsearch.filters import Filter
 from mmsearch.index import Point
 from mmsearch.types import Document, DocumentState, Page, Query, Vector
 
 UPSERT_PAGES = 32  # pages written at once
-OPTIMISE_AFTER = 5_000  # pages added by a run; smaller additions are as fast unmerged
+# What was written since the index was last optimised is held in memory, 4 to 5 KB a page. Smaller
+# additions are as fast unmerged; of a large index a share, for optimising rewrites all of it.
+OPTIMISE_AFTER = 2_500  # pages
+OPTIMISE_SHARE = 4  # one in so many pages of the index
 
 
 def run(
@@ -114,6 +118,8 @@ class _Run:
         self._reading: dict[str, Reading] = {}
         self._archives = OpenArchives(engine.documents, self._known, self._report, self._result)
         self._unwritten: list[Point] = []
+        self._unmerged = 0  # pages and vectors of pages
+        self._merge_at = self._most_unmerged()
         self._vectors = Vectors(engine, encoded=self._encoded, done=self._done)
         self._finder = Finder(
             engine.settings, passwords, workplace, self._progress, self._known.is_unchanged
@@ -137,12 +143,26 @@ class _Run:
         self._report.pages_read = self._progress.pages
         if not self._report.stopped:
             self._known.forget_lost(paths)
-        if self._progress.pages >= OPTIMISE_AFTER and not self._report.stopped:
-            self._progress.phase = "optimising"
-            self._tell(self._progress)
-            self._index.optimize()
+        if self._progress.pages >= OPTIMISE_AFTER and not self._report.stopped and self._unmerged:
+            self._optimise()
         self._index.flush()
         return self._report
+
+    def _optimise(self) -> None:
+        """Merge what was written; everything else waits."""
+        phase, self._progress.phase = self._progress.phase, "optimising"
+        self._tell(self._progress)
+        self._index.optimize()
+        self._unmerged, self._merge_at = 0, self._most_unmerged()
+        self._progress.phase = phase
+
+    def _most_unmerged(self) -> int:
+        return max(OPTIMISE_AFTER, self._index.pages.count(Filter()) // OPTIMISE_SHARE)
+
+    def _wrote(self, pages: int) -> None:
+        self._unmerged += pages
+        if self._unmerged >= self._merge_at:
+            self._optimise()
 
     def _read_all(self, paths: Sequence[Named]) -> None:
         with Cage(
@@ -310,7 +330,7 @@ class _Run:
         content = PageContent(page.full_text, page.picture)
         vectors: dict[str, Vector] = {}
         for name, encoder in self._engine.encoders.items():
-            if encoder.kind == "sparse":
+            if is_immediate(encoder):
                 (vector,) = encoder.encode_pages([content])
                 if vector is not None and not isinstance(vector, UnreadableFile):
                     vectors[name] = vector
@@ -329,8 +349,9 @@ class _Run:
         reading.encodable += not (blank and self._engine.settings.blank_pages == "skip")
 
     def _write_pages(self) -> None:
-        self._index.pages.upsert(self._unwritten)
-        self._unwritten = []
+        written, self._unwritten = self._unwritten, []
+        self._index.pages.upsert(written)
+        self._wrote(len(written))
 
     def _read(self, reading: Reading, reason: str, error: str) -> None:
         """Every page of a document was read or has failed: make it visible, or fail it."""
@@ -384,6 +405,7 @@ class _Run:
     def _encoded(self, pages: int) -> None:
         self._progress.vectors += pages
         self._tell(self._progress)
+        self._wrote(pages)
 
     def _done(self, reading: Reading) -> None:
         shown = reading.document

@@ -1,4 +1,4 @@
-"""Adds the dense vectors of documents that are visible already.
+"""Adds the vectors that take time to documents that are visible already.
 
 On a CPU that is done when the readers have finished, since both want the same cores; where a GPU or
 a server makes the vectors, meanwhile: only the model runs in another thread, the index is written
@@ -23,6 +23,11 @@ ENCODE_PAGES = 64  # pages encoded at once: lets the encoder sort by length
 ENCODE_PAGES_ELSEWHERE = 256  # on a GPU or a server, which must not wait between batches
 
 _Vectors = dict[str, Vector | UnreadableFile]
+
+
+def is_immediate(encoder: Encoder) -> bool:
+    """Whether its vectors cost so little that they are made as pages come in: those of words."""
+    return encoder.kind == "sparse" and encoder.reads == "text"
 
 
 @dataclass(slots=True)
@@ -58,8 +63,8 @@ class Vectors:
         self._engine = engine
         self._encoded = encoded
         self._done = done
-        self._dense = {n: e for n, e in engine.encoders.items() if e.kind != "sparse"}
-        self.elsewhere = bool(self._dense) and all(e.leaves_cpu for e in self._dense.values())
+        self._later = {n: e for n, e in engine.encoders.items() if not is_immediate(e)}
+        self.elsewhere = bool(self._later) and all(e.leaves_cpu for e in self._later.values())
         self._thread = ThreadPoolExecutor(1) if self.elsewhere else None
         self._at_once = ENCODE_PAGES_ELSEWHERE if self.elsewhere else ENCODE_PAGES
         self._waiting: list[Reading] = []
@@ -118,7 +123,7 @@ class Vectors:
 
     def _encode(self, group: Sequence[Reading]) -> Iterator[Future[_Vectors] | None]:
         """Encode some documents; yields after every batch, and what has to be waited for."""
-        for name, encoder in self._dense.items():
+        for name, encoder in self._later.items():
             missing = {
                 point: (reading, number)
                 for reading in group

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from mmsearch.errors import (
     MMSearchError,
     NotFound,
     ProfileMismatch,
+    UnreadableFile,
     UnusableModel,
 )
 from mmsearch.filters import Filter
@@ -27,21 +30,25 @@ from mmsearch.index import FORMAT, Index, Schema, Search
 from mmsearch.page_store import PageStore
 from mmsearch.paths import absolute, is_below
 from mmsearch.rerankers import Reranker
-from mmsearch.types import Document, Hit, Query, Twin
+from mmsearch.types import Document, Hit, Match, Query, Twin
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 DEPTH = 100  # pages asked of each view: the fused list is cut from these
+Ranked = Sequence[tuple[str, float]]  # point and score
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A page on its way to being a hit: fused score and each view's raw score."""
+    """A page on its way to being a hit: fused score, each view's raw score, and the spot of the
+    query image on it, where that was cut from it.
+    """
 
     point: str
     score: float
     scores: Mapping[str, float]
+    match: Match | None = None
 
 
 def open(
@@ -138,8 +145,11 @@ class SearchEngine:
         where: Filter | None = None,
         views: Sequence[str] | None = None,
         rerank: bool | int = True,
+        repair: bool = True,
     ) -> list[Hit]:
         """Find the pages that match words, an image, or both.
+
+        Pages that the image was cut from come first, with the spot as `match`.
 
         Args:
             text: words or a question.
@@ -149,6 +159,8 @@ class SearchEngine:
             views: only these views of the index; all by default.
             rerank: whether the profile's reranker, where it has one, reorders the best pages, or
                 how many of them; by default its own number, 20 pictures or 50 texts.
+            repair: whether window frames and the like are taken off the image where it is not found
+                as it is.
 
         Returns:
             Hits, best first.
@@ -156,34 +168,99 @@ class SearchEngine:
         Raises:
             InvalidQuery: nothing to search for, or an image that is none.
         """
-        query = self.query(text, image=image)
+        query = self.query(text, image=image, repair=repair)
+        return self.answer(query, limit=limit, where=where, views=views, rerank=rerank)
+
+    def answer(
+        self,
+        query: Query,
+        *,
+        limit: int = 10,
+        where: Filter | None = None,
+        views: Sequence[str] | None = None,
+        rerank: bool | int = True,
+    ) -> list[Hit]:
+        """Find the pages for a query that was read before; see `search`."""
         found = self.candidates(query, where=where, views=views)
         if self.reranker and rerank:
             found = self.rerank(query, found, None if rerank is True else rerank)
         return self.hits(query, found[:limit])
 
-    def query(self, text: str = "", *, image: str | Path | bytes | Image | None = None) -> Query:
-        """Check and read what is looked for."""
+    def query(
+        self,
+        text: str = "",
+        *,
+        image: str | Path | bytes | Image | None = None,
+        repair: bool = True,
+    ) -> Query:
+        """Check and read what is looked for, and `repair` the image where that is needed."""
         text = text.strip()
         if not text and image is None:
             raise InvalidQuery(
                 'the query is empty; give words or an image: mmsearch search "words"'
             )
-        return Query(text, _picture(image, self.settings) if image is not None else None)
+        if image is None:
+            return Query(text)
+        given = _picture(image, self.settings)
+        if not repair:
+            return Query(text, given)
+        from mmsearch.screenshots.dewarp import dewarp
+        from mmsearch.screenshots.repair import repair as repair_
+
+        flat = dewarp(given)
+        repaired = repair_(flat or given)
+        steps = ("perspective removed",) * bool(flat) + repaired.steps
+        return Query(text, repaired.image, steps, given)
 
     def candidates(
         self, query: Query, *, where: Filter | None = None, views: Sequence[str] | None = None
     ) -> list[Candidate]:
-        """The fused first-stage list of visible pages, best first, at most `DEPTH` a view."""
-        searches = self._searches(query, self._chosen(views))
-        lists = self.index.pages.search(
+        """The fused first-stage list of visible pages, best first, at most `DEPTH` a view.
+
+        Pages that the query's image was cut from come before all others.
+        """
+        encoders = self._chosen(views)
+        if query.image is not None:
+            from mmsearch.screenshots.search import candidates
+
+            return candidates(self, query, encoders, where)
+        return self.fuse(self.lists(self.searches(query, encoders), where))
+
+    def searches(
+        self, query: Query, encoders: Mapping[str, Encoder], part: str = ""
+    ) -> dict[str, Search]:
+        """A search for each view that the query holds something for, by view and `part`."""
+        vectors = {name: encoder.encode_query(query) for name, encoder in encoders.items()}
+        return {
+            name + part: Search(name, vector, DEPTH)
+            for name, vector in vectors.items()
+            if vector is not None
+        }
+
+    def lists(
+        self, searches: Mapping[str, Search], where: Filter | None = None
+    ) -> dict[str, Ranked]:
+        """The best visible pages of each search, with their raw scores."""
+        found = self.index.pages.search(
             list(searches.values()), (where or Filter()) & READY, payload=False
         )
-        ranked = {
-            label: [(hit.id, hit.score) for hit in found]
-            for label, found in zip(searches, lists, strict=True)
+        return {
+            label: [(hit.id, hit.score) for hit in hits]
+            for label, hits in zip(searches, found, strict=True)
         }
-        weights = {label: self.profile.weights[label.split(".")[0]] for label in ranked}
+
+    def fuse(self, ranked: Mapping[str, Ranked]) -> list[Candidate]:
+        """One list out of several, whose labels start with the name of their view.
+
+        Raises:
+            InvalidQuery: there is no list at all.
+        """
+        if not ranked:
+            raise InvalidQuery(
+                "the query holds no word that can be searched for; "
+                "give other words, or an image with text on it"
+            )
+        weights = {label: self.profile.weights.get(label.split(".")[0], 1.0) for label in ranked}
         scores: dict[str, dict[str, float]] = {}
         for label, found in ranked.items():
             for point, score in found:
@@ -210,6 +287,10 @@ class SearchEngine:
                 f"profile {self.profile.name} has no reranker; "
                 "ingest with another: mmsearch ingest PATH --profile qwen3-vl-2b --index NEW"
             )
+        spotted = [c for c in candidates if c.match]
+        if spotted:  # no model knows better than that
+            rest = self.rerank(query, candidates[len(spotted) :], count)
+            return spotted + rest
         head = candidates[: self.reranker.candidates if count is None else count]
         pages = self.contents([candidate.point for candidate in head], self.reranker.reads)
         scored = self.reranker.score(query, list(pages.values())) if pages else []
@@ -231,15 +312,24 @@ class SearchEngine:
     def contents(self, points: Sequence[str], reads: Reads) -> dict[str, PageContent]:
         """What a model may look at of pages that still exist, by point, in the order given."""
         shown = ["document", "number"] + ["text"] * (reads == "text")
-        contents: dict[str, PageContent] = {}
-        for point in self.index.pages.retrieve(points, payload=shown):
-            if reads == "text":
-                contents[point.id] = PageContent(point.payload["text"])
-                continue
-            with suppress(NotFound):  # removed since it was found
-                document, number = point.payload["document"], point.payload["number"]
-                contents[point.id] = PageContent(picture=self.store.picture(document, number))
-        return contents
+        payloads = {
+            point.id: point.payload for point in self.index.pages.retrieve(points, payload=shown)
+        }
+        if reads == "text":
+            return {point: PageContent(payload["text"]) for point, payload in payloads.items()}
+        places = {p: (payload["document"], payload["number"]) for p, payload in payloads.items()}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            read = pool.map(lambda place: self._content(place[0], place[1], reads), places.values())
+            found = zip(places, read, strict=True)
+            return {point: content for point, content in found if content}
+
+    def _content(self, document: str, number: int, reads: Reads) -> PageContent | None:
+        with suppress(NotFound):  # removed since it was found
+            if reads == "picture":
+                return PageContent(picture=self.store.picture(document, number))
+            with suppress(UnreadableFile):
+                return PageContent(features=self.store.features(document, number))
+        return None
 
     def hits(
         self, query: Query, candidates: Sequence[Candidate], *, snippet: bool = True
@@ -266,6 +356,8 @@ class SearchEngine:
                 Hit(
                     rank=len(hits) + 1,
                     score=candidate.score,
+                    match=candidate.match,
+                    box=candidate.match.box if candidate.match else None,
                     document=known[payload["document"]],
                     page=payload["number"],
                     scores=candidate.scores,
@@ -378,35 +470,11 @@ class SearchEngine:
             )
         return {name: self.encoders[name] for name in views} if views else self.encoders
 
-    def _searches(self, query: Query, encoders: Mapping[str, Encoder]) -> dict[str, Search]:
-        """A search for each view and each part of the query that it can read, by label."""
-        parts = {"": query}
-        readers = {encoder.reads for encoder in encoders.values()}
-        if query.image is not None and "text" in readers:
-            from mmsearch.ocr import recognise
-
-            words = recognise(query.image, engine="rapidocr").text
-            parts = {"": query, ".image": Query(words)} if query.text else {".image": Query(words)}
-        searches: dict[str, Search] = {}
-        for name, encoder in encoders.items():
-            own = parts if encoder.reads == "text" else {"": query}
-            for label, part in own.items():
-                vector = encoder.encode_query(part)
-                if vector is not None:
-                    searches[name + label] = Search(name, vector, DEPTH)
-        if not searches:
-            raise InvalidQuery(
-                "the query holds no word that can be searched for; "
-                "give other words, or an image with text on it"
-            )
-        return searches
-
 
 def _picture(image: str | Path | bytes | Image, settings: Settings) -> Image:
     """A query image, checked and decoded."""
     from PIL.Image import Image as PillowImage
 
-    from mmsearch.errors import UnreadableFile
     from mmsearch.images import open_image
 
     if isinstance(image, PillowImage):

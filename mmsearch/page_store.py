@@ -1,8 +1,9 @@
-"""Page pictures, thumbnails and word boxes by document id, in a folder or any fsspec location.
+"""What is kept of pages by document id, in a folder or any fsspec location.
 
 ROOT/ab/abcdef.../7.jpg         the page picture that is shown and embedded
 ROOT/ab/abcdef.../7.thumb.jpg   made when first asked for
 ROOT/ab/abcdef.../7.words.json  [[text, x0, y0, x1, y1, confidence], ...]
+ROOT/ab/abcdef.../7.features    local features of the picture, made when first asked for
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import re
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmsearch.errors import NotFound
 from mmsearch.types import Box, Word
+
+if TYPE_CHECKING:
+    from mmsearch.screenshots.features import Features
 
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}$")
 
@@ -54,6 +59,23 @@ class PageStore:
             small = thumbnail(self.picture(document, number))
             self._write(self._path(document, f"{number}.thumb.jpg"), small)
             return small
+
+    def features(self, document: str, number: int) -> Features:
+        """The local features of the page picture, made on first use.
+
+        Raises:
+            NotFound: there is no such picture.
+            UnreadableFile: it is damaged.
+        """
+        from mmsearch.screenshots import features
+
+        with suppress(NotFound):
+            kept = features.decode(self._read(document, f"{number}.features"))
+            if kept:
+                return kept
+        found = features.features(features.grey_of(self.picture(document, number)))
+        self._write(self._path(document, f"{number}.features"), features.encode(found))
+        return found
 
     def words(self, document: str, number: int) -> tuple[Word, ...]:
         """The words of a page with their boxes."""

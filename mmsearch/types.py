@@ -156,10 +156,31 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: words, an image, or both."""
+    """What is looked for: words, an image, or both.
+
+    `repairs` says what was done to the image that was `given`, such as "inverted".
+    """
 
     text: str = ""
     image: Image | None = None
+    repairs: tuple[str, ...] = ()
+    given: Image | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """That a screenshot was cut from a page: the spot, and what speaks for it.
+
+    `inliers` counts the local features that fit; `agreement` is the share of what is drawn there
+    that looks the same in both, in [0, 1]; `inverted` that light and dark are exchanged; `repaired`
+    that it is the repaired image that was found.
+    """
+
+    box: Box
+    inliers: int
+    agreement: float
+    inverted: bool = False
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +195,9 @@ class Twin:
 class Hit:
     """One page that was found; `score` is higher for better, `rank` counts from 1.
 
-    `scores` keeps each view's raw score. `box` is the spot on the page, where known. `also_in`
-    are the pages of other documents that are the same.
+    `scores` keeps each view's raw score. `match` is set where the query image was cut from this
+    very page, and `box` is then the spot. `also_in` are the pages of other documents that are the
+    same.
     """
 
     rank: int
@@ -187,6 +209,7 @@ class Hit:
     box: Box | None = None
     seconds: float | None = None
     also_in: tuple[Twin, ...] = ()
+    match: Match | None = None
 
 
 Payload = dict[str, Any]

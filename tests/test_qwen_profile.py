@@ -264,6 +264,17 @@ def test_the_steps_of_a_search_make_the_search(engine: SearchEngine) -> None:
     assert not any("rerank" in hit.scores for hit in plain)
 
 
+def test_a_screenshot_is_found_with_its_spot_without_a_view_for_it(engine: SearchEngine) -> None:
+    (invoice,) = [d for d in engine.documents.all() if d.kind == "pdf"]
+    page = Image.open(io.BytesIO(engine.store.picture(invoice.id, 1)))
+    box = (0.1, 0.1, 0.9, 0.5)
+    edges = [part * side for part, side in zip(box, page.size * 2, strict=True)]
+    best = engine.search(image=page.crop(tuple(map(round, edges))), limit=1)[0]
+    assert (best.document.id, best.page) == (invoice.id, 1)
+    assert best.match and best.box
+    assert all(abs(ours - true) < 0.02 for ours, true in zip(best.box, box, strict=True))
+
+
 def test_pages_that_are_not_reranked_follow_with_lower_scores(engine: SearchEngine) -> None:
     found = engine.candidates(engine.query("boat"))
     ranked = engine.rerank(engine.query("boat"), found, 2)

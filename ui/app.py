@@ -149,13 +149,14 @@ def _answer(engine: SearchEngine, text: str, upload: Any) -> str:
         image = _picture(engine, upload)
         if not text and image is None:
             return views.welcome(engine.status()["searchable_pages"])
-        hits = engine.search(text, image=image, limit=LIMIT)
+        query = engine.query(text, image=image)
+        hits = engine.answer(query, limit=LIMIT)
     except MMSearchError as error:
         return views.problem(str(error))
     except Exception:
         _log.exception("search failed")
         return views.problem("The search failed; the terminal that runs mmsearch says why.")
-    return views.results(hits, text, seconds=time.perf_counter() - started)
+    return views.results(hits, query, seconds=time.perf_counter() - started)
 
 
 def _picture(engine: SearchEngine, upload: Any) -> Image | None:

@@ -8,7 +8,8 @@ from html import escape
 from pathlib import PurePath
 
 from mmsearch.encoders.tokens import matches
-from mmsearch.types import Document, Hit
+from mmsearch.screenshots import repairs
+from mmsearch.types import Document, Hit, Query
 from mmsearch.where import place_of
 
 HEADER = (
@@ -34,17 +35,23 @@ def welcome(pages: int) -> str:
     )
 
 
-def results(hits: Sequence[Hit], text: str, *, seconds: float) -> str:
+def results(hits: Sequence[Hit], query: Query, *, seconds: float) -> str:
     """The pages that were found, best first.
 
     Args:
         hits: what the engine answered.
-        text: the words that were looked for; they are marked in the snippets.
+        query: what was looked for; its words are marked in the snippets.
         seconds: how long the search took.
     """
-    took = f"<p class='mm-took' role='status'>{_count(len(hits), 'page')}, {seconds:.2f} s</p>"
+    text = query.text
+    done = ", ".join(repairs(query, hits))
+    repaired = f". Repaired: {escape(done)}" if done else ""
+    took = (
+        f"<p class='mm-took' role='status'>{_count(len(hits), 'page')}, {seconds:.2f} s"
+        f"{repaired}</p>"
+    )
     if hits:
-        items = "".join(_item(hit, text) for hit in hits)
+        items = "".join(_item(hit, query) for hit in hits)
         return f"{took}<ol class='mm-hits'>{items}</ol>"
     return _message(
         "Nothing found" + (f" for “{escape(text)}”." if text else "."),
@@ -74,23 +81,41 @@ def _mark(word: str) -> str:
     return f"{escape(before)}<mark>{escape(core)}</mark>{escape(after)}"
 
 
-def _item(hit: Hit, text: str) -> str:
+def _item(hit: Hit, query: Query) -> str:
     document = hit.document
     title, place = escape(_title(document)), escape(place_of(hit))
     # Relative, so that the page also works below a path of a reverse proxy.
     address = f"{document.id}/{hit.page}.jpg"
     link = f"href='pages/{escape(address)}' target='_blank' rel='noopener'"
-    snippet = f"<p class='mm-snippet'>{marked(hit.snippet, text)}</p>" if hit.snippet else ""
+    snippet = f"<p class='mm-snippet'>{marked(hit.snippet, query.text)}</p>" if hit.snippet else ""
     return (
         "<li class='mm-hit'>"
         f"<a class='mm-picture' {link} tabindex='-1' aria-hidden='true'>"
-        f"<img src='thumbnails/{escape(address)}' alt='' loading='lazy' decoding='async'></a>"
+        f"<span><img src='thumbnails/{escape(address)}' alt='' loading='lazy' decoding='async'>"
+        f"{_spot(hit)}</span></a>"
         "<div class='mm-about'>"
         f"<h2><a {link} dir='auto'>{title}</a></h2>"
-        f"<p class='mm-place'>{place} <span class='mm-score'>score {hit.score:.3f}</span></p>"
+        f"<p class='mm-place'>{place} {_sure(hit, query)}"
+        f"<span class='mm-score'>score {hit.score:.3f}</span></p>"
         f"{snippet}<p class='mm-path'>{_path(document)}</p>{_also_in(hit)}"
         "</div></li>"
     )
+
+
+def _sure(hit: Hit, query: Query) -> str:
+    """Whether the query's image was cut from this page; nothing where there is no image."""
+    if hit.match:
+        return "<strong class='mm-sure'>This very page</strong> "
+    return "<span class='mm-similar'>Looks similar</span> " if query.image is not None else ""
+
+
+def _spot(hit: Hit) -> str:
+    """A frame over the page's picture, in percent of it."""
+    if hit.match is None:
+        return ""
+    x0, y0, x1, y1 = (100 * min(max(side, 0.0), 1.0) for side in hit.match.box)
+    place = f"left:{x0:.2f}%;top:{y0:.2f}%;width:{x1 - x0:.2f}%;height:{y1 - y0:.2f}%"
+    return f"<i class='mm-spot' style='{place}'></i>"
 
 
 def _title(document: Document) -> str:

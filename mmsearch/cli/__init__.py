@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from mmsearch.cli import documents, ingesting, machine, searching, serving, watching
+from mmsearch.cli import (
+    documents,
+    ingesting,
+    locating,
+    machine,
+    searching,
+    selftesting,
+    serving,
+    watching,
+)
 from mmsearch.cli.lines import make_streams_safe, say, show
 from mmsearch.errors import MMSearchError
 
@@ -23,6 +32,7 @@ app.command()(ingesting.retry)
 app.command()(ingesting.sync)
 app.command()(watching.watch)
 app.command()(searching.search)
+app.command()(locating.locate)
 app.command("eval")(searching.evaluate)
 app.command("list")(documents.list_documents)
 app.command()(documents.duplicates)
@@ -31,6 +41,7 @@ app.command()(documents.remove)
 app.command()(documents.compact)
 app.command()(serving.serve)
 app.command()(machine.doctor)
+app.command()(selftesting.selftest)
 app.add_typer(machine.models, name="models")
 
 _debug = False

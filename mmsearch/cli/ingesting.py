@@ -118,7 +118,7 @@ def _run(
 ) -> None:
     """Open the index, show the run, report it; exit 1 if a file failed, 130 or 143 if stopped."""
     if report_file:
-        check_writable(report_file)
+        check_writable("report", report_file)
     passwords = options.asked_passwords() if ask_password else ()
     shown = view(as_json=as_json)
     with open_for_reading(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 _SPACES = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
@@ -52,6 +54,13 @@ def show_json(row: Any) -> None:
     """A JSON object on a line of stdout; control characters are escaped, so nothing is lost."""
     sys.stdout.write(f"{as_json(row)}\n")
     sys.stdout.flush()
+
+
+def show_csv(values: Iterable[Any]) -> None:
+    """A row of CSV on a line of stdout."""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(values)
+    show(row.getvalue())
 
 
 def as_json(row: Any) -> str:

@@ -24,6 +24,9 @@ Candidates = Annotated[
     int | None,
     typer.Option(min=1, max=1000, help="How many pages are reranked.", show_default=False),
 ]
+Repair = Annotated[
+    bool, typer.Option(help="Take window frames, dark mode and skew off an image to find its page.")
+]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="Profile of a new index.", show_default=False)
 ]

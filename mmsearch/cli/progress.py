@@ -7,7 +7,8 @@ import os
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from mmsearch.cli.lines import counted, duration, plain, say, shortened, show_json
 
@@ -20,6 +21,9 @@ STOPPING = "finishing the pages in hand; press Ctrl-C again to stop at once"
 _LINE_SECONDS = 10.0  # between two plain lines
 _EVENT_SECONDS = 1.0  # between two JSON events
 _WINDOW = 60.0  # seconds that a rate is taken over, or half of the time gone by if that is longer
+
+
+T = TypeVar("T")
 
 
 class View(Protocol):
@@ -43,7 +47,28 @@ def view(*, as_json: bool) -> View:
     """The way to show a run that fits what stdout and stderr are."""
     if as_json:
         return Events()
-    return _Live() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else Lines()
+    return _Live() if _is_lively() else Lines()
+
+
+def _is_lively() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def told(things: Iterable[T], total: int, doing: str) -> Iterator[T]:
+    """Go through things, and show on stderr how far that is: a bar, or a line now and then."""
+    if _is_lively():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+            yield from bar.track(things, total, description=doing)
+        return
+    last = time.monotonic()
+    for number, thing in enumerate(things, 1):
+        yield thing
+        if time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            say(f"{doing}: {number:,} of {total:,}")
 
 
 class Pace:

@@ -87,8 +87,8 @@ def skipped_lines(results: Iterable[FileResult]) -> list[str]:
     return lines
 
 
-def check_writable(path: Path) -> None:
-    """Find out before a long run whether its report can be written.
+def check_writable(option: str, path: Path) -> None:
+    """Find out before a long run whether the file that an option names can be written.
 
     Raises:
         InvalidSetting: it cannot.
@@ -96,7 +96,7 @@ def check_writable(path: Path) -> None:
     folder = path.absolute().parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InvalidSetting(
-            f"--report {path}: cannot be written; name a file in a folder of yours"
+            f"--{option} {path}: cannot be written; name a file in a folder of yours"
         )
 
 
@@ -118,7 +118,7 @@ def write_report(report: Report, address: str, path: Path | None) -> None:
     try:
         if kept:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-        _write(path, as_json(report.as_row()) + "\n")
+        write_whole(path, [as_json(report.as_row()) + "\n"])
         if kept:
             _drop_old(path.parent)
     except OSError as error:
@@ -130,12 +130,12 @@ def write_report(report: Report, address: str, path: Path | None) -> None:
         say(f"report: {path}")
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, parts: Iterable[str]) -> None:
     """Write a file whole or not at all; `mkstemp` gives it mode 0600."""
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+            file.writelines(parts)
         os.replace(temporary, path)  # noqa: PTH105 - of a plain name
     except BaseException:
         with suppress(OSError):

@@ -10,6 +10,7 @@ import typer
 from mmsearch.cli import options
 from mmsearch.cli.documents import twin_row
 from mmsearch.cli.lines import number, say, show, show_json
+from mmsearch.cli.spots import confidence, match_row, repaired, spot
 
 if TYPE_CHECKING:
     from mmsearch.types import Hit
@@ -24,6 +25,7 @@ def search(
     image: Annotated[
         Path | None, typer.Option(help="A screenshot or photo.", show_default=False)
     ] = None,
+    repair: options.Repair = True,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many hits.")] = 10,
     rerank: options.Rerank = True,
     candidates: options.Candidates = None,
@@ -31,11 +33,14 @@ def search(
     as_json: options.Json = False,
 ) -> None:
     """Find pages by words, by an image, or by both."""
+    from mmsearch.screenshots import repairs
+
     with options.open_index(index) as engine:
-        hits = engine.search(
-            " ".join(text or ()), image=image, limit=limit, rerank=rerank and (candidates or True)
-        )
+        query = engine.query(" ".join(text or ()), image=image, repair=repair)
+        hits = engine.answer(query, limit=limit, rerank=rerank and (candidates or True))
         empty = not hits and not engine.status()["searchable_pages"]
+    if done := repairs(query, hits):
+        say(repaired(done))
     if as_json:
         for hit in hits:
             show_json(_row(hit))
@@ -45,7 +50,8 @@ def search(
     if not hits:
         say("the index is empty; add files: mmsearch ingest PATH" if empty else "nothing found")
     for hit in hits:
-        show(f"{hit.rank:3}  {hit.score:.4f}  {hit.document.title}, {place_of(hit)}")
+        sure = f": {_sure(hit)}" if image else ""
+        show(f"{hit.rank:3}  {hit.score:.4f}  {hit.document.title}, {place_of(hit)}{sure}")
         others = len(hit.document.paths) - 1
         show(f"     {hit.document.paths[0]}" + (f" and {others} more" if others else ""))
         if hit.snippet:
@@ -97,6 +103,10 @@ def evaluate(
         show("  ".join(f"{name} {number(value)}" for name, value in figures.items()))
 
 
+def _sure(hit: Hit) -> str:
+    return confidence(hit) + (f", {spot(hit.match.box)}" if hit.match else "")
+
+
 def _row(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
@@ -109,6 +119,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "kind": hit.document.kind,
         "snippet": hit.snippet,
         "box": list(hit.box) if hit.box else None,
+        "match": match_row(hit),
         "scores": dict(hit.scores),
         "also_in": [twin_row(twin) for twin in hit.also_in],
     }

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mmsearch.errors import UnreadableFile
 from mmsearch.types import Query, Vector, VectorKind
 
-Reads = Literal["text", "picture"]
+if TYPE_CHECKING:
+    from mmsearch.screenshots.features import Features
+
+Reads = Literal["text", "picture", "features"]
 
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """What a model may look at: a page's stored picture (JPEG bytes) and its text."""
+    """What a model may look at: a page's text, its stored picture (JPEG), or features of that."""
 
     text: str = ""
     picture: bytes = b""
+    features: Features | None = None
 
 
 class Encoder(Protocol):
@@ -26,7 +30,7 @@ class Encoder(Protocol):
     `identity` names the model, its revision and everything that changes its vectors; it is kept
     in the index, and opening the index with another one is an error. Reading it may raise
     `MissingModel`, where it depends on weights that are not on this machine.
-    `reads` says what it looks at: the page's `text` or its `picture`.
+    `reads` says what it looks at: the page's `text`, its `picture`, or `features` of that.
     `dimension` is the length of a row in dense and multi vectors, None for sparse ones.
     `leaves_cpu` says that pages are encoded elsewhere, on a GPU or a server, so that files can be
     read meanwhile; reading it may load the model.

@@ -35,6 +35,7 @@ UPSERT_BATCH = 256  # points an update: bounds one write-ahead-log record and on
 # as many as are wanted and the rows themselves decide.
 EXACT_BELOW = 20_000
 OVERSAMPLING = 2.0
+_INDEXING_THRESHOLD = 1  # KB: whatever was written leaves memory when it is asked to optimise
 _PLACEHOLDER = "_"  # Edge wants at least one vector field, so `documents` has one, never filled
 
 _OPTIMISE = """
@@ -393,10 +394,11 @@ def _open_shard(folder: Path, schema: Schema) -> qdrant_edge.EdgeShard:
     if (folder / "edge_config.json").exists():
         return edge.EdgeShard.load(str(folder))
     shard = edge.EdgeShard.create(str(folder), _config(schema))
-    types = {
-        "keyword": edge.PayloadSchemaType.Keyword,
-        "integer": edge.PayloadSchemaType.Integer,
-        "float": edge.PayloadSchemaType.Float,
+    cached = edge.Memory.Cached  # mapped files once optimised, which the system may drop
+    types: dict[str, Any] = {
+        "keyword": edge.KeywordIndexParams(memory=cached),
+        "integer": edge.IntegerIndexParams(lookup=True, range=True, memory=cached),
+        "float": edge.FloatIndexParams(memory=cached),
     }
     for name, kind in schema.fields.items():
         shard.update(edge.UpdateOperation.create_field_index(name, types[kind]))
@@ -425,13 +427,20 @@ def _config(schema: Schema) -> qdrant_edge.EdgeConfig:
         if view.kind != "sparse"
     }
     sparse = {
-        view.name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
+        view.name: edge.EdgeSparseVectorParams(
+            modifier=edge.Modifier.Idf, memory=edge.Memory.Cached
+        )
         for view in schema.views
         if view.kind == "sparse"
     }
     if not dense and not sparse:
         sparse = {_PLACEHOLDER: edge.EdgeSparseVectorParams()}
-    return edge.EdgeConfig(vectors=dense or None, sparse_vectors=sparse or None)
+    return edge.EdgeConfig(
+        vectors=dense or None,
+        sparse_vectors=sparse or None,
+        id_tracker_memory=edge.Memory.Cached,
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_INDEXING_THRESHOLD),
+    )
 
 
 def _filter(where: Filter) -> qdrant_edge.Filter:

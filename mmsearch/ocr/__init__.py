@@ -22,6 +22,7 @@ __all__ = [
     "Reading",
     "has_tesseract",
     "join_lines",
+    "read_lines",
     "read_page",
     "recognise",
 ]
@@ -74,6 +75,13 @@ def recognise(
     if engine == "off":
         return PageText()
     return reading.read_upright(image, reading.options(engine, languages, timeout))
+
+
+def read_lines(image: Image, most: int) -> str:
+    """Read the `most` widest and sharpest lines of an upright image, to find its page by."""
+    from mmsearch.ocr import lines
+
+    return lines.read_lines(image, most)
 
 
 def has_tesseract() -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _DETECTION_SIDE = 1280  # pixels; lines are found at this size and read at the full one
+_LEAST_SIDE = 17  # pixels, of the image in which lines are found
 _LEAST_SCORE = 0.5  # of a line that is kept
 _CHARACTER = 0.5  # width of a character in heights of its line, for lines that were not read
 _PROBES = 3  # lines that are read to see which way they stand
@@ -46,6 +47,8 @@ def find(image: Image) -> Regions:
     """Find the lines of text on an image, whatever their script."""
     pixels = _pixels(image)
     height, width = pixels.shape[:2]
+    if min(height, width) * min(1.0, _DETECTION_SIDE / max(height, width)) < _LEAST_SIDE:
+        return Regions(np.zeros((0, 4, 2), np.float32), ())  # it would shrink to nothing
     # Options given to one call stay for the next: always give all of them.
     found = _engine()(
         pixels,

@@ -33,7 +33,9 @@ _ENOUGH_WORDS = 20  # RapidOCR reads less in no time, and better
 _COVERED = 0.8
 _MUCH_BETTER = 0.15
 
-_LETTER = 20.0  # pixels: letters of less than 12 are enlarged to this for Tesseract
+# Pixels: letters of less than 12 are enlarged to 14 for Tesseract. To 20, it takes .4 times longer
+# over such a page and finds .9947 of the words, not .9931; as they are, .9907.
+_LETTER = 14.0
 _SMALL_LETTER = 12.0
 _MOST_ENLARGED = 2.5
 _MOST_PIXELS = 16_000_000
@@ -145,7 +147,7 @@ def read_page(image: Image, how: Options) -> Reading:
         return Reading(PageText(), image)
     lines = upright.lines_of(marks)
     clear = lines.sharpness >= _SHARP and abs(lines.skew) >= upright.LEAST_SKEW
-    page = _Page(image, lines, lines.skew if clear else 0.0, marks.letter_side)
+    page = _Page(image, marks, lines, lines.skew if clear else 0.0, marks.letter_side)
     if how.uses_tesseract:
         found, warning = _by_tesseract(page, how)
     else:
@@ -176,6 +178,7 @@ class _Page:
     """The page as it came, and what its ink says; `letter` is the size of letters in pixels."""
 
     image: Image
+    marks: ink.Ink
     lines: upright.Lines
     skew: float
     letter: float
@@ -202,7 +205,7 @@ def _by_tesseract(page: _Page, how: Options) -> tuple[_Found, str]:
         found = _other_script(page, found, known, how)
     if how.engine == "tesseract":
         return found, _warning(found, known, how) if found.confidence < _SOME else ""
-    if found.is_sure and _covers(found) >= _COVERED:
+    if found.is_sure and _covers(found, page) >= _COVERED:
         return found, ""
     if found.script and found.script not in scripts.RAPIDOCR:
         return found, ""  # RapidOCR would know none of it
@@ -216,10 +219,12 @@ def _by_tesseract(page: _Page, how: Options) -> tuple[_Found, str]:
     return read, warning
 
 
-def _covers(found: _Found) -> float:
+def _covers(found: _Found, page: _Page) -> float:
     """The share of what looks like letters that stands in words which were read."""
     words = [word.box for line in found.lines for word in line.words]
-    return ink.find(found.view.image).covered(words)
+    image = found.view.image
+    marks = page.marks if image is page.image else ink.find(image)
+    return marks.covered(words)
 
 
 def _turned_over(page: _Page, found: _Found, known: tesseract.Detected, how: Options) -> _Found:

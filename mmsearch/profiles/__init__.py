@@ -38,6 +38,7 @@ from mmsearch.rerankers import Reranker
 # options by keyword.
 ENCODERS: Mapping[str, str] = {
     "bm25": "mmsearch.encoders.bm25:create",
+    "visual-words": "mmsearch.encoders.visual_words:create",
     "minilm": "mmsearch.encoders.minilm:create",
     "qwen3-vl": "mmsearch.encoders.qwen3_vl:create",
     "sentence": "mmsearch.encoders.sentence:create",

@@ -11,11 +11,11 @@ from PIL import Image
 from mmsearch.config import Settings
 from mmsearch.images import page_picture
 from mmsearch.page_store import PageStore, encode_words
-from mmsearch.types import Document, DocumentState, Hit, Location
+from mmsearch.types import Document, DocumentState, Hit, Location, Query
 
 
 class FakeEngine:
-    """Answers with every page it was given, or as `search` is replaced."""
+    """Answers with every page it was given, or as `answer` is replaced."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = Settings()
@@ -36,7 +36,10 @@ class FakeEngine:
         self.hits.append(Hit(len(self.hits) + 1, 0.5, document, page, snippet=snippet))
         return id_
 
-    def search(self, text: str = "", *, image: Any = None, limit: int = 10) -> list[Hit]:
+    def query(self, text: str = "", *, image: Any = None) -> Query:
+        return Query(text, image)
+
+    def answer(self, query: Query, *, limit: int = 10) -> list[Hit]:
         return self.hits[:limit]
 
     def status(self) -> dict[str, Any]:

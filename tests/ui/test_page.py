@@ -101,7 +101,16 @@ def test_an_uploaded_screenshot_finds_its_page(page: Page, sample_dir: Path) -> 
     first = page.locator(".mm-hit").first
     first.wait_for()
     assert first.locator(".mm-path").inner_text().endswith(path)
-    assert first.locator(".mm-place").inner_text().startswith(f"page {number} of ")
+    place = first.locator(".mm-place").inner_text()
+    assert place.startswith(f"page {number} of ")
+    assert "This very page" in place
+    page.wait_for_function("document.querySelector('.mm-hit img').naturalWidth > 100")
+    spot, picture = (first.locator(name).bounding_box() for name in (".mm-spot", "img"))
+    assert spot is not None
+    assert picture is not None
+    for at, size in (("x", "width"), ("y", "height")):
+        assert spot[at] >= picture[at]
+        assert 9 < spot[size] <= picture[at] + picture[size] - spot[at] + 0.1
 
 
 def test_a_screenshot_can_be_pasted_and_removed(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mmsearch.errors import InvalidQuery, InvalidSetting
+from mmsearch.types import Query
 from tests.ui.fake_engine import FakeEngine
 from ui.app import MAX_IMAGE_PIXELS, serve
 
@@ -45,7 +46,7 @@ def client(site: TestClient, engine: FakeEngine) -> Iterator[TestClient]:
     """A client of the page over an empty engine; making a page takes a second."""
     yield site
     engine.hits.clear()
-    vars(engine).pop("search", None)
+    vars(engine).pop("answer", None)
 
 
 def search(client: TestClient, text: object, image: object = None) -> str:
@@ -125,18 +126,18 @@ def test_odd_texts_do_not_break_it(client: TestClient, engine: FakeEngine, text:
 
 
 def test_a_known_error_is_one_line(client: TestClient, engine: FakeEngine) -> None:
-    def refuse(text: str, **_: object) -> list[Any]:
+    def refuse(query: Query, **_: object) -> list[Any]:
         raise InvalidQuery("the query holds no word")
 
-    engine.search = refuse
+    engine.answer = refuse
     assert "The query holds no word</p>" in search(client, "?")
 
 
 def test_an_unknown_error_keeps_its_secrets(client: TestClient, engine: FakeEngine) -> None:
-    def fail(text: str, **_: object) -> list[Any]:
+    def fail(query: Query, **_: object) -> list[Any]:
         raise RuntimeError("secret")
 
-    engine.search = fail
+    engine.answer = fail
     answer = search(client, "words")
     assert "The search failed" in answer
     assert "secret" not in answer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
-from mmsearch.types import Document, DocumentState, Hit, Location
+from mmsearch.types import Box, Document, DocumentState, Hit, Location, Match, Query
 from ui import views
 
 ID = "ab" * 32
@@ -22,7 +23,7 @@ def make_hit(title: str = "Annual report", snippet: str = "", **changes: object)
 
 
 def show(hit: Hit, text: str = "") -> str:
-    return views.results([hit], text, seconds=0.1234)
+    return views.results([hit], Query(text), seconds=0.1234)
 
 
 def test_a_hit_says_what_and_where_it_is() -> None:
@@ -39,7 +40,7 @@ def test_a_hit_says_what_and_where_it_is() -> None:
 @pytest.mark.parametrize("field", ["title", "snippet", "path", "query"])
 def test_whatever_comes_from_outside_is_escaped(field: str) -> None:
     if field == "query":
-        html = views.results([], HOSTILE, seconds=0)
+        html = views.results([], Query(HOSTILE), seconds=0)
     else:
         html = show(make_hit(**{field: HOSTILE}), "script alert onload")
     assert "<script" not in html
@@ -98,11 +99,37 @@ def test_words_of_the_query_are_marked(snippet: str, text: str, expected: str) -
     assert views.marked(snippet, text) == expected
 
 
+def test_the_very_page_has_the_spot_marked() -> None:
+    shot = Query(image=Image.new("RGB", (9, 9)))
+    match = Match(Box(0.125, 0.5, 0.6255, 1.02), inliers=40, agreement=0.9)
+    html = views.results([make_hit(match=match, box=match.box)], shot, seconds=0.1)
+    assert "This very page" in html
+    assert "Looks similar" not in html
+    # Over the picture and inside its link; what is beyond the page is cut off.
+    link = html.split("<a class='mm-picture'")[1].split("</a>")[0]
+    spot = "<i class='mm-spot' style='left:12.50%;top:50.00%;width:50.05%;height:50.00%'></i>"
+    assert link.endswith(f"{spot}</span>")
+
+
+def test_other_pages_look_similar_to_an_image_and_not_to_words() -> None:
+    html = views.results([make_hit()], Query(image=Image.new("RGB", (9, 9))), seconds=0.1)
+    assert "Looks similar" in html
+    assert "mm-spot" not in html
+    assert "Looks similar" not in show(make_hit(), "words")
+
+
+def test_what_was_repaired_is_said_above_the_results() -> None:
+    query = Query(image=Image.new("RGB", (9, 9)), repairs=("window frame cut off", "<b>"))
+    took = views.results([make_hit()], query, seconds=0.1).split("</p>")[0]
+    assert took.endswith("1 page, 0.10 s. Repaired: window frame cut off, &lt;b&gt;")
+    assert "Repaired" not in show(make_hit())
+
+
 def test_nothing_found_says_what_to_try() -> None:
-    html = views.results([], "xyzzy", seconds=0.1)
+    html = views.results([], Query("xyzzy"), seconds=0.1)
     assert "Nothing found for “xyzzy”." in html
     assert "Try" in html
-    assert "Nothing found." in views.results([], "", seconds=0.1)
+    assert "Nothing found." in views.results([], Query(), seconds=0.1)
 
 
 def test_the_first_look_says_what_can_be_searched() -> None:

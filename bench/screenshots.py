@@ -1,0 +1,265 @@
+"""Whether the page that a screenshot was cut from comes first, with the right spot marked.
+
+    python -m bench.screenshots FOLDER... [--count 300] [--seed 1] [--pages N] [--scans] [--ocr off]
+        [--variants plain ...] [--no-repair] [--failures DIR] [--index DIR] [--profile P] [--json]
+
+All PDFs of the folders are ingested, screenshots cut from their pages are looked for: running text
+40 %, tables 20 %, mixed 20 %, figures alone 20 %; some in dark mode, in a window frame, turned by
+up to 3 degrees, or with moire. With --scans the PDFs are pictures of their pages at 150 dpi.
+
+rank1, rank10   share of screenshots whose page comes first, among the first ten; a page that shows
+                the very same (boilerplate of another year, a second copy) is as good
+own             of rank1: the very page that it was cut from
+iou             of the box on the page and the true one, mean over those of `own`
+verified        share said to be "this very page"
+wrong           share said so of a page that does not show it
+false           the same when the own page and all that show the same are hidden
+p50, p95        seconds a search
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ingest
+import mmsearch
+from bench import shots
+from bench.shots import Shot
+from mmsearch import documents, filters
+from mmsearch.config import Settings
+from mmsearch.engine import SearchEngine
+from mmsearch.errors import InvalidQuery
+from mmsearch.filters import Filter
+from mmsearch.screenshots.selftest import holds, iou
+from mmsearch.types import Hit
+
+Figures = dict[str, float]
+_SCAN_DPI = 150
+_COMPARED_DPI = 100
+_COPIES = 12  # pages that show the same and are hidden one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a screenshot: rank of its page from 1, None beyond ten."""
+
+    shot: Shot
+    rank: int | None
+    same: bool
+    iou: float | None
+    verified: bool
+    wrong: bool
+    false: bool
+    seconds: float
+
+
+def main() -> None:
+    """Print a line for every kind, variant, and all together."""
+    arguments = _arguments()
+    files = _few({path for folder in arguments.folders for path in _pdfs(folder)}, arguments.pages)
+    with tempfile.TemporaryDirectory() as temporary:
+        drawn = {file: file for file in files}
+        if arguments.scans:
+            drawn = _scanned(files, Path(temporary))
+        settings = Settings(ocr=arguments.ocr)
+        folder = arguments.index or Path(temporary) / "index"
+        with mmsearch.open(folder, profile=arguments.profile, settings=settings) as engine:
+            ingest.run(list(drawn.values()), engine)
+            taken, dropped = shots.cut(
+                drawn, arguments.count, arguments.seed, _mix(arguments.variants)
+            )
+            outcomes = [_look_for(engine, shot, repair=not arguments.no_repair) for shot in taken]
+            pages = engine.status()["searchable_pages"]
+    table = _table(outcomes)
+    print(f"{pages} pages, {len(taken)} screenshots; passed over: {dict(dropped)}")
+    for name, figures in table.items():
+        print(f"{name:9} " + "  ".join(f"{key} {value:.3g}" for key, value in figures.items()))
+    if arguments.failures:
+        _save_failures(outcomes, arguments.failures)
+    if arguments.json:
+        print(json.dumps({"pages": pages, "passed over": dict(dropped)} | table))
+
+
+def _look_for(engine: SearchEngine, shot: Shot, *, repair: bool) -> Outcome:
+    started = time.perf_counter()
+    try:
+        hits = engine.search(image=shot.image, repair=repair)
+    except InvalidQuery:  # nothing on it that could be searched for
+        hits = []
+    seconds = time.perf_counter() - started
+    rank = next((hit.rank for hit in hits if _is_page(hit, shot)), None)
+    own = rank == 1
+    same = bool(hits) and not own and _shows_same(hits[0], shot)
+    overlap = iou(hits[0].box, shot.box) if own and hits[0].box else None
+    verified = bool(hits and hits[0].match)
+    wrong = verified and not own and not same
+    return Outcome(
+        shot, rank, same, overlap, verified, wrong, _false(engine, shot, repair=repair), seconds
+    )
+
+
+def _false(engine: SearchEngine, shot: Shot, *, repair: bool) -> bool:
+    """Whether another page is taken for the very page once that is not there to be found."""
+    hidden = {
+        documents.point_id(document.id, shot.page)
+        for document in engine.documents.at(str(shot.file))
+    }
+    for _ in range(_COPIES):
+        where = Filter(must_not=(filters.ids(sorted(hidden)).must))
+        try:
+            hits = engine.search(image=shot.image, repair=repair, where=where)
+        except InvalidQuery:
+            return False
+        if not hits or not hits[0].match:
+            return False
+        if not _shows_same(hits[0], shot):
+            return True
+        hidden.add(documents.point_id(hits[0].document.id, hits[0].page))
+    return False
+
+
+def _is_page(hit: Hit, shot: Shot) -> bool:
+    return hit.page == shot.page and str(shot.file) in hit.document.paths
+
+
+def _shows_same(hit: Hit, shot: Shot) -> bool:
+    """Whether the page shows, somewhere, all that was cut."""
+    truth = _drawn(shot.file, shot.page)
+    high, wide = truth.shape
+    box = shot.box
+    part = truth[int(box.y0 * high) : int(box.y1 * high), int(box.x0 * wide) : int(box.x1 * wide)]
+    return holds(_drawn(Path(hit.document.paths[0]), hit.page), part)
+
+
+@lru_cache(maxsize=64)
+def _drawn(file: Path, number: int) -> NDArray[np.uint8]:
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(file) as pdf:
+        picture = pdf[number - 1].render(scale=_COMPARED_DPI / 72).to_pil()
+        return np.asarray(picture.convert("L"), np.uint8)
+
+
+def _table(outcomes: Sequence[Outcome]) -> dict[str, Figures]:
+    """Figures in all, by kind and by variant."""
+    table = {"all": _figures(outcomes)}
+    words = [o for o in outcomes if o.shot.kind != "figure"]
+    if words:
+        table["not figure"] = _figures(words)
+    for kind in shots.SHARES:
+        of_kind = [o for o in outcomes if o.shot.kind == kind]
+        if of_kind:
+            table[kind] = _figures(of_kind)
+    for variant in shots.VARIANTS:
+        of_variant = [o for o in outcomes if o.shot.variant == variant]
+        if of_variant:
+            table[variant] = _figures(of_variant)
+    return table
+
+
+def _figures(outcomes: Sequence[Outcome]) -> Figures:
+    count = len(outcomes)
+    seconds = sorted(outcome.seconds for outcome in outcomes)
+    boxes = [outcome.iou for outcome in outcomes if outcome.iou is not None]
+    return {
+        "n": count,
+        "rank1": sum(o.rank == 1 or o.same for o in outcomes) / count,
+        "own": sum(o.rank == 1 for o in outcomes) / count,
+        "rank10": sum(o.rank is not None or o.same for o in outcomes) / count,
+        "iou": statistics.fmean(boxes) if boxes else 0.0,
+        "verified": sum(o.verified for o in outcomes) / count,
+        "wrong": sum(o.wrong for o in outcomes) / count,
+        "false": sum(o.false for o in outcomes) / count,
+        "p50": seconds[count // 2],
+        "p95": seconds[min(count - 1, int(0.95 * count))],
+    }
+
+
+def _scanned(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """PDFs that are pictures of the pages of others, by those."""
+    import pypdfium2
+
+    scans: dict[Path, Path] = {}
+    for number, file in enumerate(files):
+        with pypdfium2.PdfDocument(file) as pdf:
+            pictures = [page.render(scale=_SCAN_DPI / 72).to_pil().convert("RGB") for page in pdf]
+        scans[file] = folder / f"{number:04}.pdf"
+        first, *others = pictures
+        first.save(
+            scans[file],
+            "PDF",
+            resolution=_SCAN_DPI,
+            quality=80,
+            save_all=True,
+            append_images=others,
+        )
+    return scans
+
+
+def _few(files: Iterable[Path], most: int) -> list[Path]:
+    """Files that PDFium opens, drawn at random until they have `most` pages."""
+    import pypdfium2
+
+    chosen, pages = [], 0
+    drawn = sorted(files)
+    random.Random(1).shuffle(drawn)
+    for file in drawn:
+        with suppress(pypdfium2.PdfiumError), pypdfium2.PdfDocument(file) as pdf:
+            if pages + len(pdf) <= most:
+                chosen.append(file)
+                pages += len(pdf)
+    return sorted(chosen)
+
+
+def _pdfs(folder: Path) -> list[Path]:
+    return [folder] if folder.is_file() else sorted(folder.rglob("*.pdf"))
+
+
+def _mix(variants: Sequence[shots.Variant] | None) -> dict[shots.Variant, float] | None:
+    return dict.fromkeys(variants, 1.0) if variants else None
+
+
+def _save_failures(outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Screenshots whose page was not first, or which were taken for another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, o in enumerate(outcomes):
+        if (o.rank == 1 or o.same) and not o.false and not o.wrong:
+            continue
+        shot = o.shot
+        flag = "false" if o.false else "wrong" if o.wrong else f"rank{o.rank}"
+        name = f"{number:04}-{shot.kind}-{shot.variant}-{flag}-{shot.file.stem[:30]}-{shot.page}"
+        shot.image.save(folder / f"{name}-{shot.dpi:.0f}dpi.png")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of PDFs")
+    parser.add_argument("--count", type=int, default=300, help="screenshots")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pages", type=int, default=10_000, help="the most to index")
+    parser.add_argument("--scans", action="store_true", help="index pictures of the pages")
+    parser.add_argument("--ocr", default="auto", help="how scans are read; see the setting")
+    parser.add_argument("--variants", nargs="+", choices=list(shots.VARIANTS), help="only these")
+    parser.add_argument("--no-repair", action="store_true", help="search images as they are")
+    parser.add_argument("--profile", default="lite")
+    parser.add_argument("--index", type=Path, help="keep the index here, and go on with it")
+    parser.add_argument("--failures", type=Path, help="save what was not found here")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
