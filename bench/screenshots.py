@@ -13,7 +13,7 @@ own             of rank1: the very page that it was cut from
 iou             of the box on the page and the true one, mean over those of `own`
 verified        share said to be "this very page"
 wrong           share said so of a page that does not show it
-false           the same when the own page and all that show the same are hidden
+false           the same when the own page and all that show the same are hidden, by look alone
 p50, p95        seconds a search
 """
 
@@ -25,7 +25,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,17 +39,21 @@ import ingest
 import mmsearch
 from bench import shots
 from bench.shots import Shot
+from ingest.text_layer import read_text_layer
 from mmsearch import documents, filters
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidQuery
 from mmsearch.filters import Filter
 from mmsearch.screenshots.selftest import holds, iou
-from mmsearch.types import Hit
+from mmsearch.types import Box, Hit, Word
 
 Figures = dict[str, float]
 _SCAN_DPI = 150
 _COMPARED_DPI = 100
+_ENOUGH_WORDS = 5  # to tell by them whether two parts say the same
+_EDGE = 0.02  # of a box
+_ALIKE = 0.95  # correlation of parts with fewer words
 _COPIES = 12  # pages that show the same and are hidden one after the other
 
 
@@ -81,7 +86,10 @@ def main() -> None:
             taken, dropped = shots.cut(
                 drawn, arguments.count, arguments.seed, _mix(arguments.variants)
             )
-            outcomes = [_look_for(engine, shot, repair=not arguments.no_repair) for shot in taken]
+            texts = {scan: file for file, scan in drawn.items()}
+            outcomes = [
+                _look_for(engine, shot, texts, repair=not arguments.no_repair) for shot in taken
+            ]
             pages = engine.status()["searchable_pages"]
     table = _table(outcomes)
     print(f"{pages} pages, {len(taken)} screenshots; passed over: {dict(dropped)}")
@@ -93,7 +101,9 @@ def main() -> None:
         print(json.dumps({"pages": pages, "passed over": dict(dropped)} | table))
 
 
-def _look_for(engine: SearchEngine, shot: Shot, *, repair: bool) -> Outcome:
+def _look_for(
+    engine: SearchEngine, shot: Shot, texts: Mapping[Path, Path], *, repair: bool
+) -> Outcome:
     started = time.perf_counter()
     try:
         hits = engine.search(image=shot.image, repair=repair)
@@ -102,30 +112,39 @@ def _look_for(engine: SearchEngine, shot: Shot, *, repair: bool) -> Outcome:
     seconds = time.perf_counter() - started
     rank = next((hit.rank for hit in hits if _is_page(hit, shot)), None)
     own = rank == 1
-    same = bool(hits) and not own and _shows_same(hits[0], shot)
+    same = bool(hits) and not own and _shows_same(hits[0], shot, texts)
     overlap = iou(hits[0].box, shot.box) if own and hits[0].box else None
     verified = bool(hits and hits[0].match)
     wrong = verified and not own and not same
     return Outcome(
-        shot, rank, same, overlap, verified, wrong, _false(engine, shot, repair=repair), seconds
+        shot,
+        rank,
+        same,
+        overlap,
+        verified,
+        wrong,
+        _false(engine, shot, texts, repair=repair),
+        seconds,
     )
 
 
-def _false(engine: SearchEngine, shot: Shot, *, repair: bool) -> bool:
+def _false(engine: SearchEngine, shot: Shot, texts: Mapping[Path, Path], *, repair: bool) -> bool:
     """Whether another page is taken for the very page once that is not there to be found."""
     hidden = {
         documents.point_id(document.id, shot.page)
         for document in engine.documents.at(str(shot.file))
     }
+    # Reading the words of every one would take most of the time.
+    by_look = [name for name, encoder in engine.encoders.items() if encoder.reads != "text"]
     for _ in range(_COPIES):
         where = Filter(must_not=(filters.ids(sorted(hidden)).must))
         try:
-            hits = engine.search(image=shot.image, repair=repair, where=where)
+            hits = engine.search(image=shot.image, repair=repair, where=where, views=by_look)
         except InvalidQuery:
             return False
         if not hits or not hits[0].match:
             return False
-        if not _shows_same(hits[0], shot):
+        if not _shows_same(hits[0], shot, texts):
             return True
         hidden.add(documents.point_id(hits[0].document.id, hits[0].page))
     return False
@@ -135,13 +154,55 @@ def _is_page(hit: Hit, shot: Shot) -> bool:
     return hit.page == shot.page and str(shot.file) in hit.document.paths
 
 
-def _shows_same(hit: Hit, shot: Shot) -> bool:
-    """Whether the page shows, somewhere, all that was cut."""
+def _shows_same(hit: Hit, shot: Shot, texts: Mapping[Path, Path]) -> bool:
+    """Whether the page shows, somewhere, all that was cut: pixel by pixel, or word by word."""
+    other = Path(hit.document.paths[0])
     truth = _drawn(shot.file, shot.page)
     high, wide = truth.shape
     box = shot.box
     part = truth[int(box.y0 * high) : int(box.y1 * high), int(box.x0 * wide) : int(box.x1 * wide)]
-    return holds(_drawn(Path(hit.document.paths[0]), hit.page), part)
+    page = _drawn(other, hit.page)
+    if holds(page, part):
+        return True
+    if hit.match is None:
+        return False
+    inner, ours = _words(texts[shot.file], shot.page, box)
+    their_inner, theirs = _words(texts[other], hit.page, hit.match.box)
+    if min(inner.total(), their_inner.total()) >= _ENOUGH_WORDS:
+        # The same words, set a fraction of a pixel elsewhere. Those at the edges may be cut.
+        return inner <= theirs and their_inner <= ours
+    return _likeness(page, part) > _ALIKE
+
+
+def _words(file: Path, number: int, box: Box) -> tuple[Counter[str], Counter[str]]:
+    """The words well inside of a box, and those with any part in it or next to it."""
+    edge_x, edge_y = _EDGE * (box.x1 - box.x0), _EDGE * (box.y1 - box.y0)
+    inner, touched = Counter[str](), Counter[str]()
+    for word in _text(file, number):
+        x0, y0, x1, y1 = word.box
+        if x1 > box.x0 - edge_x and x0 < box.x1 + edge_x:
+            if y1 > box.y0 - edge_y and y0 < box.y1 + edge_y:
+                touched[word.text] += 1
+            inside = x0 > box.x0 + edge_x and x1 < box.x1 - edge_x
+            if inside and y0 > box.y0 + edge_y and y1 < box.y1 - edge_y:
+                inner[word.text] += 1
+    return inner, touched
+
+
+def _likeness(page: NDArray[np.uint8], part: NDArray[np.uint8]) -> float:
+    import cv2
+
+    if any(side < own for side, own in zip(page.shape, part.shape, strict=True)):
+        return 0.0
+    return float(cv2.matchTemplate(page, part, cv2.TM_CCOEFF_NORMED).max())
+
+
+@lru_cache(maxsize=64)
+def _text(file: Path, number: int) -> tuple[Word, ...]:
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(file) as pdf:
+        return read_text_layer(pdf[number - 1]).text.words
 
 
 @lru_cache(maxsize=64)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -66,11 +65,12 @@ def sides(image: Image, *, repaired: bool = False) -> tuple[Side, Side]:
     return (first, second) if np.median(grey) >= _DARK else (second, first)
 
 
-def votes(side: Side, pages: Mapping[PointId, PageId], store: PageStore) -> dict[PointId, Vote]:
+def votes(
+    side: Side, pages: Mapping[PointId, PageId], store: PageStore, pool: Executor
+) -> dict[PointId, Vote]:
     """Where on each page the screenshot may sit, most votes first; pages without any left out."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda page: _vote(side, page, store), pages.values())
-        placed = {point: vote for point, vote in zip(pages, found, strict=True) if vote}
+    found = pool.map(lambda page: _vote(side, page, store), pages.values())
+    placed = {point: vote for point, vote in zip(pages, found, strict=True) if vote}
     return dict(sorted(placed.items(), key=lambda item: -item[1].score))
 
 

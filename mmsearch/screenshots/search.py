@@ -62,19 +62,18 @@ class _Search:
         self._ranked: dict[str, Ranked] = {}
         self._votes: dict[PointId, Vote] = {}
         self._sides: list[Side] = []
+        self._asked = False  # the index was: the image holds something to look for
         self.matched: dict[PointId, Match] = {}
 
     def by_look(self, query: Query, image: Image, *, repaired: bool = False) -> None:
         """Look for the picture in the views of pictures, and place it on what they find."""
         if self._models and not self._ranked:
-            self._ranked |= self._engine.lists(
-                self._engine.searches(query, self._models), self._where
-            )
+            self._ranked |= self._lists(self._engine.searches(query, self._models))
         for side in sides(image, repaired=repaired):
             self._sides.append(side)
             vector = side.vector
             searches = {name: Search(name, vector, DEPTH) for name in self._features if vector}
-            found = self._engine.lists(searches, self._where) if searches else {}
+            found = self._lists(searches)
             in_turn = chain.from_iterable(zip_longest(*found.values(), *self._ranked.values()))
             self._place([side], [hit[0] for hit in in_turn if hit])
             if self.matched:
@@ -91,11 +90,9 @@ class _Search:
         read = read_lines(query.image, LINES)
         if read:
             searches |= self._engine.searches(Query(read), self._words, ".image")
-        if not searches:
-            return
-        found = self._engine.lists(searches, self._where)
+        found = self._lists(searches)
         self._ranked |= found
-        if not self.matched:
+        if found and not self.matched:
             best = self._engine.fuse(found)[:_MOST_WORDS]
             self._place(self._sides, [candidate.point for candidate in best])
 
@@ -105,6 +102,8 @@ class _Search:
         if self._votes:
             label = self._features[0] if self._features else "picture"
             ranked[label] = [(point, vote.score) for point, vote in self._votes.items()]
+        if not ranked and self._asked:
+            return []
         fused = self._engine.fuse(ranked)
         by_point = {candidate.point: candidate for candidate in fused}
         top = max((candidate.score for candidate in fused), default=0.0)
@@ -123,7 +122,7 @@ class _Search:
         """Place the picture on these pages, and look closely at the best."""
         pages = self._pages(list(dict.fromkeys(points))[: self._depth])
         for side in sides:
-            found = votes(side, pages, self._engine.store)
+            found = votes(side, pages, self._engine.store, self._engine.pool)
             for point, vote in found.items():
                 known = self._votes.get(point)
                 if known is None or known.score < vote.score:
@@ -131,6 +130,10 @@ class _Search:
             self.matched |= matches(side, found, pages, self._engine.store)
             if self.matched:
                 return
+
+    def _lists(self, searches: Mapping[str, Search]) -> dict[str, Ranked]:
+        self._asked |= bool(searches)
+        return self._engine.lists(searches, self._where) if searches else {}
 
     def _pages(self, points: Sequence[PointId]) -> dict[PointId, PageId]:
         found = self._engine.index.pages.retrieve(points, payload=["document", "number"])
