@@ -45,7 +45,7 @@ from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidQuery
 from mmsearch.filters import Filter
-from mmsearch.screenshots.selftest import holds, iou
+from mmsearch.screenshots.selftest import at_one_size, holds, iou
 from mmsearch.types import Box, Hit, Word
 
 Figures = dict[str, float]
@@ -157,21 +157,20 @@ def _is_page(hit: Hit, shot: Shot) -> bool:
 def _shows_same(hit: Hit, shot: Shot, texts: Mapping[Path, Path]) -> bool:
     """Whether the page shows, somewhere, all that was cut: pixel by pixel, or word by word."""
     other = Path(hit.document.paths[0])
-    truth = _drawn(shot.file, shot.page)
-    high, wide = truth.shape
-    box = shot.box
-    part = truth[int(box.y0 * high) : int(box.y1 * high), int(box.x0 * wide) : int(box.x1 * wide)]
-    page = _drawn(other, hit.page)
-    if holds(page, part):
-        return True
-    if hit.match is None:
+    spot = hit.match.box if hit.match else None
+    pair = at_one_size(_drawn(shot.file, shot.page), shot.box, _drawn(other, hit.page), spot)
+    if pair is None:
         return False
-    inner, ours = _words(texts[shot.file], shot.page, box)
-    their_inner, theirs = _words(texts[other], hit.page, hit.match.box)
-    if min(inner.total(), their_inner.total()) >= _ENOUGH_WORDS:
+    if holds(*pair):
+        return True
+    if spot is None:
+        return False
+    inner, ours = _words(texts[shot.file], shot.page, shot.box)
+    their_inner, theirs = _words(texts[other], hit.page, spot)
+    if shot.kind != "figure" and min(inner.total(), their_inner.total()) >= _ENOUGH_WORDS:
         # The same words, set a fraction of a pixel elsewhere. Those at the edges may be cut.
         return inner <= theirs and their_inner <= ours
-    return _likeness(page, part) > _ALIKE
+    return _likeness(*pair) > _ALIKE
 
 
 def _words(file: Path, number: int, box: Box) -> tuple[Counter[str], Counter[str]]:
@@ -179,13 +178,16 @@ def _words(file: Path, number: int, box: Box) -> tuple[Counter[str], Counter[str
     edge_x, edge_y = _EDGE * (box.x1 - box.x0), _EDGE * (box.y1 - box.y0)
     inner, touched = Counter[str](), Counter[str]()
     for word in _text(file, number):
+        letters = "".join(filter(str.isalnum, word.text))  # fonts name symbols as they like
+        if not letters:
+            continue
         x0, y0, x1, y1 = word.box
         if x1 > box.x0 - edge_x and x0 < box.x1 + edge_x:
             if y1 > box.y0 - edge_y and y0 < box.y1 + edge_y:
-                touched[word.text] += 1
+                touched[letters] += 1
             inside = x0 > box.x0 + edge_x and x1 < box.x1 - edge_x
             if inside and y0 > box.y0 + edge_y and y1 < box.y1 - edge_y:
-                inner[word.text] += 1
+                inner[letters] += 1
     return inner, touched
 
 

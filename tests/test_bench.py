@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_ingestion_is_timed_against_its_rivals(tmp_path: Path) -> None:
         assert isinstance(figures, dict)
         assert figures["pages/s"] > 0
     assert table["scans"]["recall"] > 0.9  # type: ignore[index]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scans", [False, True])
+def test_screenshots_are_cut_and_looked_for(tmp_path: Path, scans: bool) -> None:
+    chance = random.Random(1)
+    letters = "abcdefghijklmnop   "
+    pages = ["\n".join("".join(chance.choices(letters, k=60)) for _ in range(48)) for _ in range(4)]
+    builders.write_text_pdf(tmp_path / "book.pdf", pages)
+    options = ["--count", "8", *(["--scans", "--ocr", "off"] if scans else [])]
+    figures = bench("screenshots", tmp_path, *options)["text"]
+    assert figures["n"] > 1  # type: ignore[index]
+    assert figures["rank1"] == 1  # type: ignore[index]
+    assert figures["iou"] > 0.9  # type: ignore[index]
 
 
 @pytest.mark.slow

@@ -183,18 +183,27 @@ def _shows_same(engine: SearchEngine, hit: Hit, cut: Cut) -> bool:
         )
     except (NotFound, UnreadableFile):  # removed since
         return False
+    match = hit.match
+    pair = at_one_size(own, cut.box, other, match.box if match else None)
+    return pair is not None and holds(*pair)
+
+
+def at_one_size(own: Grey, box: Box, other: Grey, spot: Box | None) -> tuple[Grey, Grey] | None:
+    """Another page, and the part of its own that a screenshot shows, at the same scale.
+
+    `spot` is where the other page seems to show it; without, both pages are taken to be as wide.
+    None where the other page would be enormous.
+    """
     height = round(_COMPARED_WIDTH * own.shape[0] / own.shape[1])
-    left, top, right, bottom = pixels(cut.box, _COMPARED_WIDTH, height)
+    left, top, right, bottom = pixels(box, _COMPARED_WIDTH, height)
     part = _resized(own, _COMPARED_WIDTH, height)[top:bottom, left:right]
-    if hit.match:  # which says how large the page is
-        spot = hit.match.box
+    width, height = _COMPARED_WIDTH, round(_COMPARED_WIDTH * other.shape[0] / other.shape[1])
+    if spot:
         width = round((right - left) / max(spot.x1 - spot.x0, 1e-3))
         height = round((bottom - top) / max(spot.y1 - spot.y0, 1e-3))
-        if width > 4 * _COMPARED_WIDTH or height > 4 * _COMPARED_WIDTH:
-            return False
-        return holds(_resized(other, width, height), part)
-    height = round(_COMPARED_WIDTH * other.shape[0] / other.shape[1])
-    return holds(_resized(other, _COMPARED_WIDTH, height), part)
+    if max(width, height) > 4 * _COMPARED_WIDTH:
+        return None
+    return _resized(other, width, height), part
 
 
 def holds(page: Grey, part: Grey) -> bool:

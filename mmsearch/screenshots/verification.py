@@ -15,7 +15,7 @@ from mmsearch.types import Box, Match
 __all__ = ["Pose", "verify"]
 
 LEAST_AGREEMENT = 0.98  # of what is drawn
-MOST_SIDE_BY_SIDE = 1  # windows that differ: another letter is more
+MOST_SIDE_BY_SIDE = 0  # windows that differ: half a letter is more
 LEAST_DRAWN = 40  # windows: a line or two alone stand on many pages
 LEAST_INLIERS = 4
 MOST_BEYOND = 0.15  # of what the screenshot shows may lie beside the page: bars of a window
