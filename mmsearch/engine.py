@@ -184,7 +184,7 @@ class SearchEngine:
     ) -> list[Hit]:
         """Find the pages for a query that was read before; see `search`."""
         found = self.candidates(query, where=where, views=views)
-        if self.reranker and rerank:
+        if self.reranker and rerank and not all(c.match for c in found[:limit]):
             found = self.rerank(query, found, None if rerank is True else rerank)
         return self.hits(query, found[:limit])
 
@@ -479,9 +479,15 @@ def _picture(image: str | Path | bytes | Image, settings: Settings) -> Image:
     from PIL.Image import Image as PillowImage
 
     from mmsearch.images import open_image
+    from mmsearch.images.rgb import as_rgb
 
     if isinstance(image, PillowImage):
-        return image.convert("RGB")
+        width, height = image.size
+        if not width or not height:
+            raise InvalidQuery("query image: has no pixels")
+        if width * height > settings.max_pixels:
+            raise InvalidQuery(f"query image: {width} x {height} pixels are more than allowed")
+        return as_rgb(image, width * height)
     source = Path(image) if isinstance(image, str) else image
     try:
         return open_image(source, max_pixels=settings.max_pixels)

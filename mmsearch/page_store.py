@@ -38,6 +38,9 @@ class PageStore:
 
     def put(self, document: str, number: int, picture: bytes, words: bytes) -> None:
         """Store the picture and the word boxes, as `encode_words` writes them, of a page."""
+        for made in ("thumb.jpg", "features"):  # of the picture before
+            with suppress(FileNotFoundError):
+                self._files.rm(self._path(document, f"{number}.{made}"))
         self._write(self._path(document, f"{number}.words.json"), words)
         self._write(self._path(document, f"{number}.jpg"), picture)
 
@@ -74,7 +77,10 @@ class PageStore:
             if kept:
                 return kept
         found = features.features(features.grey_of(self.picture(document, number)))
-        self._write(self._path(document, f"{number}.features"), features.encode(found))
+        with suppress(OSError):  # a full disk, or one that can only be read: made anew next time
+            self._write(self._path(document, f"{number}.features"), features.encode(found))
+            if not self.has(document, number):  # it was removed meanwhile
+                self.delete(document)
         return found
 
     def words(self, document: str, number: int) -> tuple[Word, ...]:

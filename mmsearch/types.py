@@ -171,9 +171,9 @@ class Query:
 class Match:
     """That a screenshot was cut from a page: the spot, and what speaks for it.
 
-    `inliers` counts the local features that fit; `agreement` is the share of what is drawn there
-    that looks the same in both, in [0, 1]; `inverted` that light and dark are exchanged; `repaired`
-    that it is the repaired image that was found.
+    `inliers` counts the local features that fit; `agreement` is how well what is drawn there fits,
+    its mean correlation in both, in [0, 1]; `inverted` that light and dark are exchanged;
+    `repaired` that it is the repaired image that was found.
     """
 
     box: Box

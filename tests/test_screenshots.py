@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from pathlib import Path
@@ -14,10 +15,12 @@ from mmsearch import documents, filters
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidQuery
 from mmsearch.filters import Filter
+from mmsearch.page_store import PageStore
 from mmsearch.screenshots import features
+from mmsearch.screenshots.finding import sides
 from mmsearch.screenshots.selftest import iou
 from mmsearch.screenshots.votes import vote
-from mmsearch.types import Box, Hit
+from mmsearch.types import Box, Hit, Query, SparseVector
 from tests.builders import page_image, photo
 
 
@@ -101,8 +104,34 @@ def test_features_are_kept_as_they_were_found() -> None:
 
 def test_damaged_features_are_made_anew() -> None:
     data = features.encode(features.features(np.asarray(page_image(["Words"] * 9).convert("L"))))
-    for damaged in (b"", data[:-1], b"xx" + data[2:], data[:4] + b"\0\0\0\0" + data[8:]):
+    no_width = data[:12] + b"\0\0" + data[14:]
+    one_bit = data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+    for damaged in (b"", data[:-1], b"xx" + data[2:], no_width, one_bit):
         assert features.decode(damaged) is None
+
+
+def test_pages_read_anew_have_new_features(tmp_path: Path) -> None:
+    store = PageStore(str(tmp_path))
+    pictures = []
+    for text in ("First words", "Other words than before"):
+        buffer = io.BytesIO()
+        page_image([text] * 9).save(buffer, "JPEG")
+        pictures.append(buffer.getvalue())
+    store.put("ab" * 32, 1, pictures[0], b"[]")
+    before = store.features("ab" * 32, 1)
+    store.put("ab" * 32, 1, pictures[1], b"[]")
+    assert set(store.features("ab" * 32, 1).words) != set(before.words)
+
+
+def test_the_view_of_visual_words_takes_images_alone(sample_engine: SearchEngine) -> None:
+    encoder = sample_engine.encoders["picture"]
+    image = page_image(["Words of a page"] * 12)
+    vector = encoder.encode_query(Query(image=image))
+    (side, _) = sides(image)
+    assert isinstance(vector, SparseVector)
+    assert side.vector
+    assert np.array_equal(vector.indices, side.vector.indices)
+    assert encoder.encode_query(Query("words")) is None
 
 
 def test_exchanging_light_and_dark_exchanges_the_two_sides() -> None:

@@ -94,6 +94,17 @@ def test_one_number_that_differs_is_another_page() -> None:
     assert verify(grey(cut(FORM)), grey(changed, 85), pose()) is None
 
 
+def test_on_a_whole_page_one_number_that_differs_is_seen_as_well() -> None:
+    changed = FORM.copy()
+    inch = DPI / 72
+    cell = tuple(round(value * inch) for value in (318, 302, 366, 318))
+    changed.paste(OTHER.crop(cell), cell)
+    whole = Box(0, 0, 1, 1)
+    shot = FORM.resize((round(FORM.width * 0.8), round(FORM.height * 0.8)))
+    assert verify(grey(shot), grey(FORM, 85), pose(whole)) is not None
+    assert verify(grey(shot), grey(changed, 85), pose(whole)) is None
+
+
 def test_another_part_of_the_page_is_not_the_spot() -> None:
     wrong = SPOT._replace(y0=SPOT.y0 + 0.15, y1=SPOT.y1 + 0.15)
     assert verify(grey(cut(FORM)), grey(FORM, 85), pose(wrong)) is None

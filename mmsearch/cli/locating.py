@@ -144,7 +144,9 @@ def _show(located: _Located, *, as_csv: bool, as_json: bool) -> None:
     path, page = (hit.document.paths[0], hit.page) if hit else (None, None)
     if as_csv:
         corners = [f"{side:.4f}" for side in box] if box else [""] * 4
-        show_csv((located.path, located.confidence, path, page, *corners, seconds, located.reason))
+        show_csv(
+            (_cell(located.path), located.confidence, path, page, *corners, seconds, located.reason)
+        )
     elif as_json:
         show_json(
             {
@@ -164,6 +166,11 @@ def _show(located: _Located, *, as_csv: bool, as_json: bool) -> None:
     else:
         where = f"  {located.spotted}" if hit else ""
         show(f"{located.path}  {located.confidence}{where}  {seconds:.2f} s")
+
+
+def _cell(path: Path) -> str:
+    """A path that no spreadsheet takes for a formula."""
+    return f"./{path}" if str(path)[:1] in "=+-@" else str(path)
 
 
 def _write_sheet(path: Path, engine: SearchEngine, found: Iterable[_Located]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from mmsearch.config import Settings
 from mmsearch.encoders import PageContent, Reads
 from mmsearch.errors import UnreadableFile
@@ -34,12 +32,9 @@ class VisualWordsEncoder:
 
     def encode_query(self, query: Query) -> Vector | None:
         """The words of the query's image; None for one that has no image."""
-        from mmsearch.screenshots import features
+        from mmsearch.screenshots import finding
 
-        if query.image is None:
-            return None
-        grey = np.asarray(query.image.convert("L"), np.uint8)
-        return features.sparse(features.features(grey, features.QUERY_PIXELS))
+        return finding.sides(query.image)[0].vector if query.image is not None else None
 
     def _page(self, page: PageContent) -> Vector | UnreadableFile | None:
         from mmsearch.screenshots import features

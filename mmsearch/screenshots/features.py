@@ -27,7 +27,8 @@ _CONTRAST = 0.03
 _LEAST_SIDE = 16  # pixels
 _LENGTH_POWER, _LEAST_LENGTH = 0.1, 50  # pages of many words are not found for that alone
 
-_HEADER = struct.Struct("<4sIHHI")
+_HEADER = struct.Struct("<4sIIHHI")  # mark, signature, checksum, width, height, count
+_MARK = b"mmF1"
 _PLACES = 65_535
 _SIZES = 32  # steps a pixel
 
@@ -133,16 +134,19 @@ def encode(found: Features) -> bytes:
     longest = max(found.width, found.height)
     places = np.clip(found.places / longest * _PLACES, 0, _PLACES).round().astype("<u2")
     sizes = np.clip(found.sizes * _SIZES, 1, 65_535).round().astype("<u2")
-    header = _HEADER.pack(b"mmF1", _signature(), found.width, found.height, len(found.words))
-    return header + places.tobytes() + sizes.tobytes() + found.words.astype("<u4").tobytes()
+    rows = places.tobytes() + sizes.tobytes() + found.words.astype("<u4").tobytes()
+    size = (found.width, found.height, len(found.words))
+    return _HEADER.pack(_MARK, _signature(), zlib.crc32(rows), *size) + rows
 
 
 def decode(data: bytes) -> Features | None:
     """What `encode` wrote; None where it was made otherwise, or is damaged."""
     if len(data) < _HEADER.size:
         return None
-    mark, signature, width, height, count = _HEADER.unpack_from(data)
-    if (mark, signature) != (b"mmF1", _signature()) or len(data) != _HEADER.size + 10 * count:
+    mark, signature, checksum, width, height, count = _HEADER.unpack_from(data)
+    if (mark, signature, checksum) != (_MARK, _signature(), zlib.crc32(data[_HEADER.size :])):
+        return None
+    if len(data) != _HEADER.size + 10 * count or not width or not height:
         return None
     places = np.frombuffer(data, "<u2", 2 * count, _HEADER.size).reshape(-1, 2)
     sizes = np.frombuffer(data, "<u2", count, _HEADER.size + 4 * count)

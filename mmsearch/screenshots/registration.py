@@ -13,7 +13,7 @@ Grey = NDArray[np.uint8]
 Points = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
-_PIXELS = 250_000  # of the screenshot while it is compared
+_PIXELS = 2_000_000  # of the screenshot while it is compared: a digit of a whole page is 8 high
 _ROUGH_PIXELS = 40_000  # and while it is searched for near its pose
 _LEAST_SIDE = 24  # px; less shows nothing
 _REACH = 0.05  # of the page's width: how far a pose is off at most, with

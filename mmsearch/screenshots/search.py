@@ -87,8 +87,7 @@ class _Search:
             return
         assert query.image is not None
         searches = self._engine.searches(Query(query.text), self._words) if query.text else {}
-        read = read_lines(query.image, LINES)
-        if read:
+        if not self.matched and (read := read_lines(query.image, LINES)):
             searches |= self._engine.searches(Query(read), self._words, ".image")
         found = self._lists(searches)
         self._ranked |= found
@@ -100,7 +99,7 @@ class _Search:
         """All that was found: the very pages first, then by votes and words."""
         ranked = dict(self._ranked)
         if self._votes:
-            label = self._features[0] if self._features else "picture"
+            label = self._features[0] if self._features else "votes"
             ranked[label] = [(point, vote.score) for point, vote in self._votes.items()]
         if not ranked and self._asked:
             return []

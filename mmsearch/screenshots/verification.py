@@ -52,6 +52,7 @@ class _Cells(NamedTuple):
     same: NDArray[np.bool_]
     inked: NDArray[np.bool_]  # drawn in the screenshot
     straight: NDArray[np.bool_]  # holds lines of one direction
+    correlation: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Evidence:
     most that differ side by side.
 
     `around` is the share of windows with something drawn, of those outside of `box`. `beyond` is
-    the share of what is drawn in the screenshot that would lie beside the page.
+    the share of what is drawn in the screenshot that would lie beside the page, `correlation` the
+    mean of the drawn windows.
     """
 
     box: Box
@@ -70,6 +72,7 @@ class Evidence:
     spot: int
     around: float
     beyond: float
+    correlation: float
 
     @property
     def agreement(self) -> float:
@@ -96,7 +99,9 @@ def verify(shot: Grey, page: Grey, pose: Pose) -> Match | None:
         or evidence.beyond > MOST_BEYOND
     ):
         return None
-    return Match(evidence.box, evidence.inliers, round(evidence.agreement, 4), pose.inverted)
+    # Of pages that all pass, that with another digit at the limit of what can be seen fits worse.
+    fit = evidence.agreement * max(evidence.correlation, 0.0)
+    return Match(evidence.box, evidence.inliers, round(fit, 5), pose.inverted)
 
 
 def compare(shot: Grey, page: Grey, pose: Pose) -> Evidence | None:
@@ -149,6 +154,7 @@ def compare(shot: Grey, page: Grey, pose: Pose) -> Evidence | None:
         _largest(differs & ~cells.straight[inner]),
         float(cells.inked[outside].mean()) if outside.any() else 0.0,
         _beyond(laid),
+        float(cells.correlation[inner][drawn].mean()) if drawn.any() else 0.0,
     )
 
 
@@ -241,7 +247,7 @@ def _cells(
     alike &= (ratio < _CONTRAST) & (ratio > 1 / _CONTRAST)
     level = np.abs(gain * ours + offset - theirs) < _LEVELS
     same = np.where(drawn, alike, level)
-    return _Cells(valid, judged, drawn, same, inked, straight), gain, offset
+    return _Cells(valid, judged, drawn, same, inked, straight, correlation), gain, offset
 
 
 def _light(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> tuple[float, float]:
