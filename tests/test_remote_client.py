@@ -75,6 +75,7 @@ def test_a_slow_answer_is_asked_for_again() -> None:
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0.0, 0.3),
         ("soon", 0.0, 0.3),
     ],
+    ids=["seconds", "too many", "in an hour", "an hour ago", "no date"],  # processes agree on these
 )
 def test_the_pause_that_a_server_asks_for_is_kept(after: str, least: float, most: float) -> None:
     with ModelServer("vllm", MODEL) as server:

@@ -14,12 +14,12 @@ from mmsearch.types import Box, Match
 
 __all__ = ["Pose", "verify"]
 
-LEAST_AGREEMENT = 0.98  # of what is drawn
+LEAST_AGREEMENT = 0.965  # of what is drawn: lines may differ, and edges
 MOST_SIDE_BY_SIDE = 0  # windows that differ: half a letter is more
 LEAST_DRAWN = 40  # windows: a line or two alone stand on many pages
 LEAST_INLIERS = 4
 MOST_BEYOND = 0.15  # of what the screenshot shows may lie beside the page: bars of a window
-MOST_DRAWN_AROUND = 0.6  # of what is taken off as the frame of a window: it is mostly flat
+MOST_DRAWN_AROUND = 0.45  # of what is taken off as the frame of a window: it is mostly flat
 LEAST_CORRELATION = 0.8  # of a window with its counterpart
 LEAST_CORRELATION_LINES = 0.5  # where they hold straight lines only
 
