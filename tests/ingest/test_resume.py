@@ -19,6 +19,7 @@ import mmsearch
 from mmsearch.config import Settings
 from mmsearch.filters import Filter
 from mmsearch.index import Collection, Point
+from mmsearch.screenshots.features import encode
 from mmsearch.types import SparseVector
 
 COMMAND = [sys.executable, "-m", "mmsearch.cli", "ingest"]
@@ -90,9 +91,10 @@ def _assert_mended(corpus: Path, folder: Path, clean: mmsearch.SearchEngine) -> 
             page = (point.payload["document"], point.payload["number"])
             assert engine.store.picture(*page) == clean.store.picture(*page)
             assert engine.store.words(*page) == clean.store.words(*page)
+            assert encode(engine.store.features(*page)) == encode(clean.store.features(*page))
     assert list(folder.glob("mmsearch-run-*")) == []
     kept = (path.name for path in (folder / "store").rglob("*") if path.is_file())
-    assert [name for name in kept if not name.endswith((".jpg", ".json"))] == []
+    assert [name for name in kept if not name.endswith((".jpg", ".json", ".features"))] == []
 
 
 def _kill(corpus: Path, folder: Path, when: Callable[[], bool]) -> None:
