@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
+from mmsearch.screenshots.cuts import MOST_A_PAGE, QUALITY, SCALE, box_by_chance, pixels
 from mmsearch.types import Box
 
 Kind = Literal["text", "table", "mixed", "figure"]
@@ -27,13 +28,9 @@ VARIANTS: dict[Variant, float] = {
     "rotated": 0.08,
     "moire": 0.08,
 }
-WIDTH, HEIGHT = (0.3, 0.8), (0.12, 0.4)  # of the page, as people cut
 DPI = (144, 200)
-SCALE = (0.35, 1.0)
-QUALITY = (35, 85)
 LEAST_CHARACTERS = 20
 _TRIES = 40  # boxes tried on a page before another one is drawn
-_MOST_A_PAGE = 3
 _GRID_DPI = 36  # at which it is looked at what a box holds
 _DETAILED = 0.15  # of a box: less is rules and coloured rows
 _EDGE = 40  # of 255: difference of neighbours that counts as ink
@@ -114,7 +111,7 @@ def cut(
                 continue
             taken = 0
             for _ in range(_TRIES):
-                box = _box(chance)
+                box = box_by_chance(chance)
                 kind = _kind_of(layout, box)
                 if kind is None:
                     dropped["boxes without 20 characters or a drawing"] += 1
@@ -123,15 +120,9 @@ def cut(
                     shots.append(_shot(files[file], number, box, kind, variant, chance))
                     wanted[kind] -= 1
                     taken += 1
-                    if taken == min(_MOST_A_PAGE, 1 + (kind != "text")):
+                    if taken == min(MOST_A_PAGE, 1 + (kind != "text")):
                         break
     return shots, dropped
-
-
-def _box(chance: random.Random) -> Box:
-    width, height = chance.uniform(*WIDTH), chance.uniform(*HEIGHT)
-    left, top = chance.uniform(0.02, 0.98 - width), chance.uniform(0.02, 0.98 - height)
-    return Box(left, top, left + width, top + height)
 
 
 def _layout(file: Path, number: int) -> _Layout | None:
@@ -238,15 +229,7 @@ def _shot(
     with pypdfium2.PdfDocument(file) as pdf:
         pdf.init_forms()  # so that filled-in fields are drawn
         picture = pdf[number - 1].render(scale=dpi / 72).to_pil().convert("RGB")
-    width, height = picture.size
-    image = picture.crop(
-        (
-            round(box.x0 * width),
-            round(box.y0 * height),
-            round(box.x1 * width),
-            round(box.y1 * height),
-        )
-    )
+    image = picture.crop(pixels(box, *picture.size))
     image = image.resize(
         (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
         Image.Resampling.BICUBIC,

@@ -121,7 +121,7 @@ def sample(
         chosen = chance.permutation(len(found))[:MOST_A_PAGE]
         parts.append(found[np.sort(chosen)].astype(np.uint8))
         counts[kind] += 1
-    return rooted(np.concatenate(parts).astype(np.float32)), counts
+    return features.rooted(np.concatenate(parts).astype(np.float32)), counts
 
 
 def _descriptors(page: Image.Image) -> Float32:
@@ -129,12 +129,6 @@ def _descriptors(page: Image.Image) -> Float32:
     grey = features.shrunk(features.grey_of(picture), features.PAGE_PIXELS)
     descriptors: Float32 = features.detect(grey)[1]
     return descriptors
-
-
-def rooted(descriptors: Float32) -> Float32:
-    """RootSIFT, (n, 128)."""
-    shares: Float32 = descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9)
-    return np.sqrt(shares)
 
 
 def learn(

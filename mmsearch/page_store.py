@@ -38,9 +38,10 @@ class PageStore:
 
     def put(self, document: str, number: int, picture: bytes, words: bytes) -> None:
         """Store the picture and the word boxes, as `encode_words` writes them, of a page."""
-        for made in ("thumb.jpg", "features"):  # of the picture before
-            with suppress(FileNotFoundError):
-                self._files.rm(self._path(document, f"{number}.{made}"))
+        if self.has(document, number):
+            for made in ("thumb.jpg", "features"):  # of the picture before
+                with suppress(FileNotFoundError):
+                    self._files.rm(self._path(document, f"{number}.{made}"))
         self._write(self._path(document, f"{number}.words.json"), words)
         self._write(self._path(document, f"{number}.jpg"), picture)
 

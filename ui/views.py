@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from mmsearch.encoders.tokens import matches
 from mmsearch.screenshots import repairs
+from mmsearch.screenshots.sheet import style_of
 from mmsearch.types import Document, Hit, Query
 from mmsearch.where import place_of
 
@@ -111,11 +112,7 @@ def _sure(hit: Hit, query: Query) -> str:
 
 def _spot(hit: Hit) -> str:
     """A frame over the page's picture, in percent of it."""
-    if hit.match is None:
-        return ""
-    x0, y0, x1, y1 = (100 * min(max(side, 0.0), 1.0) for side in hit.match.box)
-    place = f"left:{x0:.2f}%;top:{y0:.2f}%;width:{x1 - x0:.2f}%;height:{y1 - y0:.2f}%"
-    return f"<i class='mm-spot' style='{place}'></i>"
+    return f"<i class='mm-spot' style='{style_of(hit.match.box)}'></i>" if hit.match else ""
 
 
 def _title(document: Document) -> str:

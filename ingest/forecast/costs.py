@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ingest.forecast.estimates import Estimate, total
 from ingest.forecast.samples import Timed
+from ingest.vectors import is_immediate
 from mmsearch.config import Settings
 from mmsearch.encoders import Encoder, PageContent
 from mmsearch.errors import UnreadableFile
@@ -35,9 +36,9 @@ class Costs:
             else None
             for each in timed
         ]
-        dense = [encoder for encoder in encoders.values() if encoder.kind != "sparse"]
+        later = [encoder for encoder in encoders.values() if not is_immediate(encoder)]
         # As in a run: where models leave the CPU to the readers, both go on at the same time.
-        self._beside = bool(dense) and all(encoder.leaves_cpu for encoder in dense)
+        self._beside = bool(later) and all(encoder.leaves_cpu for encoder in later)
         self._encoding = [0.0] * len(timed)
         self._vector_bytes = [0] * len(timed)
         for encoder in encoders.values():
@@ -91,6 +92,8 @@ class Costs:
         started = time.monotonic()
         vectors = encoder.encode_pages(contents)
         spent = time.monotonic() - started
+        if encoder.reads == "features":  # a run finds those on all cores
+            spent /= os.cpu_count() or 1
         # They are encoded together; of texts, the longer ones take longer.
         weights = [1 + len(content.text) if encoder.reads == "text" else 1 for content in contents]
         for index, weight, vector in zip(wanted, weights, vectors, strict=True):

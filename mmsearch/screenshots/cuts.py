@@ -86,7 +86,7 @@ def _cut(engine: SearchEngine, document: str, number: int, chance: random.Random
         return None
     drawn = _drawn(picture)
     for _ in range(_BOXES):
-        box = _box(chance)
+        box = box_by_chance(chance)
         scale = chance.uniform(*SCALE)
         part = picture.crop(pixels(box, *picture.size))
         if min(part.size) < _LEAST_SIDE or _inside(drawn, box).mean() < _LEAST_DRAWN:
@@ -100,7 +100,8 @@ def _cut(engine: SearchEngine, document: str, number: int, chance: random.Random
     return None
 
 
-def _box(chance: random.Random) -> Box:
+def box_by_chance(chance: random.Random) -> Box:
+    """A part of a page, as large as people cut."""
     width, height = chance.uniform(*WIDTH), chance.uniform(*HEIGHT)
     left, top = chance.uniform(0.02, 0.98 - width), chance.uniform(0.02, 0.98 - height)
     return Box(left, top, left + width, top + height)

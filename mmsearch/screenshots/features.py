@@ -101,18 +101,25 @@ def both_ways(grey: NDArray[np.uint8], pixels: int = QUERY_PIXELS) -> tuple[Feat
 def words(descriptors: Float32) -> NDArray[np.uint32]:
     """The visual word of each descriptor, (n, 128) float32: a pair of centroids, one of each half.
 
-    Source: Jégou et al. 2011, Product quantization; Arandjelović & Zisserman 2012, RootSIFT.
+    Source: Jégou et al. 2011, Product quantization.
     """
     vocabulary = _vocabulary()
-    sums = descriptors.sum(axis=1, keepdims=True)
-    rooted = np.sqrt(descriptors / np.maximum(sums, 1e-9))
-    rotated = (rooted - vocabulary.mean) @ vocabulary.rotation
+    rotated = (rooted(descriptors) - vocabulary.mean) @ vocabulary.rotation
     found = np.zeros(len(descriptors), np.uint32)
     for half, centroids in enumerate(vocabulary.centroids):
         part = rotated[:, half::2]
         distance = (centroids**2).sum(axis=1) - 2 * part @ centroids.T
         found = found * np.uint32(len(centroids)) + distance.argmin(axis=1).astype(np.uint32)
     return found
+
+
+def rooted(descriptors: Float32) -> Float32:
+    """Descriptors whose Euclidean distance is Hellinger's, (n, 128) float32.
+
+    Source: Arandjelović & Zisserman 2012, RootSIFT.
+    """
+    shares: Float32 = descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9)
+    return np.sqrt(shares)
 
 
 def sparse(found: Features) -> SparseVector | None:

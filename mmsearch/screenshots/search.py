@@ -8,6 +8,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from mmsearch.encoders import Encoder
+from mmsearch.engine import DEPTH
 from mmsearch.filters import Filter
 from mmsearch.index import Search
 from mmsearch.screenshots.finding import PageId, Side, Vote, matches, sides, votes
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from mmsearch.engine import Candidate, Ranked, SearchEngine
 
-DEPTH = 100  # pages that vote
-# Where no view holds features they are computed now, 0.1 s a page.
+# Where no view holds features they are made now, and that takes longer than all else.
 DEPTH_WITHOUT = 10
 LINES = 8  # of the screenshot that are read
 _MOST_WORDS = 20  # candidates by words that are placed

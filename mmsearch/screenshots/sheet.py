@@ -92,7 +92,7 @@ def _article(card: Card) -> str:
     shot = f"<div>{_img(card.screenshot, _SHOT_SIZE)}</div>" if card.screenshot else ""
     page = ""
     if card.page:
-        spot = f"<i style='{_style(card.box)}'></i>" if card.box else ""
+        spot = f"<i style='{style_of(card.box)}'></i>" if card.box else ""
         page = f"<div>{_img(card.page, _PAGE_SIZE)}{spot}</div>"
     return (
         f"<article{' class=sure' if card.sure else ''}><h2>{escape(card.name)}</h2>"
@@ -110,7 +110,7 @@ def _img(picture: Image, size: tuple[int, int]) -> str:
     return f"<img alt='' src='data:image/jpeg;base64,{code}'>"
 
 
-def _style(box: Box) -> str:
+def style_of(box: Box) -> str:
     """Where the spot is, in percent of its page's picture."""
     left, right = (100 * min(max(x, 0.0), 1.0) for x in (box.x0, box.x1))
     top, bottom = (100 * min(max(y, 0.0), 1.0) for y in (box.y0, box.y1))

@@ -15,7 +15,6 @@ from mmsearch.types import Box, Match
 __all__ = ["Pose", "verify"]
 
 LEAST_AGREEMENT = 0.965  # of what is drawn: lines may differ, and edges
-MOST_SIDE_BY_SIDE = 0  # windows that differ: half a letter is more
 LEAST_DRAWN = 40  # windows: a line or two alone stand on many pages
 LEAST_INLIERS = 4
 MOST_BEYOND = 0.15  # of what the screenshot shows may lie beside the page: bars of a window
@@ -57,8 +56,8 @@ class _Cells(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a comparison came to. `box` as in `Match`; `drawn` and `same` count windows, `spot` the
-    most that differ side by side.
+    """What a comparison came to. `box` as in `Match`; `drawn` and `same` count windows, `strange`
+    those that differ by more than lines and edges.
 
     `around` is the share of windows with something drawn, of those outside of `box`. `beyond` is
     the share of what is drawn in the screenshot that would lie beside the page, `correlation` the
@@ -69,7 +68,7 @@ class Evidence:
     inliers: int
     drawn: int
     same: int
-    spot: int
+    strange: int
     around: float
     beyond: float
     correlation: float
@@ -93,7 +92,7 @@ def verify(shot: Grey, page: Grey, pose: Pose) -> Match | None:
         evidence is None
         or evidence.agreement < LEAST_AGREEMENT
         or evidence.drawn < LEAST_DRAWN
-        or evidence.spot > MOST_SIDE_BY_SIDE
+        or evidence.strange
         or evidence.inliers < LEAST_INLIERS
         or evidence.around > MOST_DRAWN_AROUND
         or evidence.beyond > MOST_BEYOND
@@ -151,7 +150,7 @@ def compare(shot: Grey, page: Grey, pose: Pose) -> Evidence | None:
         laid.inliers,
         int(drawn.sum()),
         int(drawn.sum() - differs.sum()),
-        _largest(differs & ~cells.straight[inner]),
+        int((differs & ~cells.straight[inner]).sum()),
         float(cells.inked[outside].mean()) if outside.any() else 0.0,
         _beyond(laid),
         float(cells.correlation[inner][drawn].mean()) if drawn.any() else 0.0,
@@ -186,16 +185,6 @@ def _inner(kept: slice, count: int) -> slice:
         kept.start + (_OVER if kept.start > 0 else 0),
         kept.stop - (_OVER if kept.stop < count else 0),
     )
-
-
-def _largest(marked: NDArray[np.bool_]) -> int:
-    """How many windows the largest connected group has."""
-    import cv2
-
-    if not marked.any():
-        return 0
-    _, _, stats, _ = cv2.connectedComponentsWithStats(marked.astype(np.uint8), connectivity=8)
-    return int(stats[1:, cv2.CC_STAT_AREA].max())
 
 
 def _touching(low: float, high: float, count: int) -> NDArray[np.bool_]:
