@@ -102,8 +102,9 @@ def test_every_screenshot_of_a_folder_is_located(run: Run, folder: Path) -> None
 
 
 def test_csv_has_a_header_and_a_row_for_every_file(run: Run) -> None:
-    done = run("locate", "shots/a.png", "shots/broken.png", "--csv", "--no-repair")
-    found, broken = csv.DictReader(io.StringIO(done.stdout))
+    done = run("locate", "shots/a.png", "shots/broken.png", "=1+1.png", "--csv", "--no-repair")
+    found, broken, formula = csv.DictReader(io.StringIO(done.stdout))
+    assert formula["screenshot"] == "./=1+1.png"  # or a spreadsheet would compute it
     assert done.returncode == 1
     assert (found["screenshot"], found["confidence"]) == ("shots/a.png", "this very page")
     assert found["page"] == "2"
