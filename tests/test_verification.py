@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from mmsearch.screenshots.selftest import iou
 from mmsearch.screenshots.verification import Pose, verify
 from mmsearch.types import Box
 from tests.builders import A4, LOREM, page_image, photo
@@ -56,18 +57,11 @@ def pose(box: Box = SPOT, *, inverted: bool = False) -> Pose:
     return Pose(1.03 * (box.x1 - box.x0), box.x0 - 0.007, box.y0 - 0.005, inverted)
 
 
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-    both = max(wide, 0) * max(high, 0)
-    return both / (sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a, b)) - both)
-
-
 @pytest.mark.parametrize("scale", [0.45, 0.8, 1.3])
 def test_a_crop_is_found_to_the_pixel(scale: float) -> None:
     match = verify(grey(cut(FORM, scale=scale)), grey(FORM, 85), pose())
     assert match is not None
-    assert overlap(match.box, SPOT) > 0.97
+    assert iou(match.box, SPOT) > 0.97
     assert match.agreement > 0.97
     assert match.inliers > 20
 
@@ -77,7 +71,7 @@ def test_a_page_of_running_text_is_found() -> None:
     box = Box(0.1, 0.08, 0.7, 0.25)
     match = verify(grey(cut(page, box)), grey(page, 85), pose(box))
     assert match is not None
-    assert overlap(match.box, box) > 0.97
+    assert iou(match.box, box) > 0.97
 
 
 @pytest.mark.parametrize("scale", [0.75, 1.0])
@@ -115,7 +109,7 @@ def test_a_dark_screenshot_is_found_where_the_pose_says_so() -> None:
     match = verify(dark, page, pose(inverted=True))
     assert match is not None
     assert match.inverted
-    assert overlap(match.box, SPOT) > 0.97
+    assert iou(match.box, SPOT) > 0.97
     assert verify(dark, page, pose()) is None
 
 
@@ -131,8 +125,16 @@ def test_the_frame_of_a_window_is_left_out_of_the_box(frame: tuple[int, int, int
     around = Pose(width * window.width / shown.width, x, y)
     match = verify(grey(window), grey(FORM, 85), around)
     assert match is not None
-    assert overlap(match.box, SPOT) > 0.95
+    assert iou(match.box, SPOT) > 0.95
     assert verify(grey(window), grey(OTHER, 85), around) is None
+
+
+def test_other_words_on_a_coloured_row_are_no_frame() -> None:
+    changed = FORM.copy()
+    width, height = FORM.size
+    row = (0, round(0.48 * height), width, round(0.56 * height))
+    ImageDraw.Draw(changed).rectangle(row, fill=(225, 225, 225))
+    assert verify(grey(cut(FORM)), grey(changed, 85), pose()) is None
 
 
 @pytest.mark.parametrize("angle", [-2.5, 1.0])
@@ -147,7 +149,7 @@ def test_a_turned_screenshot_is_found_without_its_wedges(
     x, y = (SPOT.x0 + SPOT.x1 - width) / 2, (SPOT.y0 + SPOT.y1 - height) / 2
     match = verify(grey(turned), grey(FORM, 85), Pose(width, x, y))
     assert match is not None
-    assert overlap(match.box, SPOT) > 0.95
+    assert iou(match.box, SPOT) > 0.95
 
 
 def test_photos_and_noise_are_on_no_page() -> None:

@@ -51,6 +51,7 @@ class _Cells(NamedTuple):
     same: NDArray[np.bool_]
     inked: NDArray[np.bool_]  # drawn in the screenshot
     straight: NDArray[np.bool_]  # holds lines of one direction
+    paper: NDArray[np.bool_]  # flat in the screenshot, and as light as its paper
     correlation: NDArray[np.float32]
 
 
@@ -236,7 +237,9 @@ def _cells(
     alike &= (ratio < _CONTRAST) & (ratio > 1 / _CONTRAST)
     level = np.abs(gain * ours + offset - theirs) < _LEVELS
     same = np.where(drawn, alike, level)
-    return _Cells(valid, judged, drawn, same, inked, straight, correlation), gain, offset
+    fits = ours[valid & ~drawn & level]
+    paper = ~inked & (np.abs(ours - np.median(fits)) < _LEVELS) if len(fits) else ~valid
+    return _Cells(valid, judged, drawn, same, inked, straight, paper, correlation), gain, offset
 
 
 def _light(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> tuple[float, float]:
@@ -294,7 +297,9 @@ def _foreign(cells: _Cells, line: tuple[int | slice, int | slice]) -> tuple[bool
         return True, True, 1.0
     flat = valid & ~cells.inked[line]
     ground = bool(flat.sum() > _GROUND * valid.sum())
-    strange = bool(differs[flat if ground else valid].mean() > _FOREIGN)
+    # Paper where the page has a coloured row is another page, not a frame.
+    foreign = differs & ~cells.paper[line]
+    strange = bool(foreign[flat if ground else valid].mean() > _FOREIGN)
     return ground, strange, float(differs[valid].mean())
 
 
