@@ -33,7 +33,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 import ingest
 import mmsearch
@@ -45,7 +44,8 @@ from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidQuery
 from mmsearch.filters import Filter
-from mmsearch.screenshots.selftest import at_one_size, holds, iou
+from mmsearch.screenshots.cuts import pixels
+from mmsearch.screenshots.selftest import Grey, at_one_size, iou, shows
 from mmsearch.types import Box, Hit, Word
 
 Figures = dict[str, float]
@@ -54,6 +54,7 @@ _COMPARED_DPI = 100
 _ENOUGH_WORDS = 5  # to tell by them whether two parts say the same
 _EDGE = 0.02  # of a box
 _ALIKE = 0.95  # correlation of parts with fewer words
+_FAINT = 40  # of 255 from the ground: a margin may hold that
 _COPIES = 12  # pages that show the same and are hidden one after the other
 
 
@@ -158,19 +159,27 @@ def _shows_same(hit: Hit, shot: Shot, texts: Mapping[Path, Path]) -> bool:
     """Whether the page shows, somewhere, all that was cut: pixel by pixel, or word by word."""
     other = Path(hit.document.paths[0])
     spot = hit.match.box if hit.match else None
-    pair = at_one_size(_drawn(shot.file, shot.page), shot.box, _drawn(other, hit.page), spot)
-    if pair is None:
-        return False
-    if holds(*pair):
-        return True
+    own_page, other_page = _drawn(shot.file, shot.page), _drawn(other, hit.page)
     if spot is None:
-        return False
+        return shows(own_page, shot.box, other_page, None)
     inner, ours = _words(texts[shot.file], shot.page, shot.box)
     their_inner, theirs = _words(texts[other], hit.page, spot)
+    if _numbers(inner - theirs) or _numbers(their_inner - ours):
+        return False  # at this size a 6 and an 8 look alike
+    if shows(own_page, shot.box, other_page, spot):
+        return True
     if shot.kind != "figure" and min(inner.total(), their_inner.total()) >= _ENOUGH_WORDS:
         # The same words, set a fraction of a pixel elsewhere. Those at the edges may be cut.
         return inner <= theirs and their_inner <= ours
-    return _likeness(*pair) > _ALIKE
+    pair = at_one_size(own_page, shot.box, other_page, spot)
+    if pair is not None and _likeness(*pair) > _ALIKE:
+        return True
+    # The same drawing on a sheet with other margins.
+    return _likeness(*_without_margins(_part(own_page, shot.box), _part(other_page, spot))) > _ALIKE
+
+
+def _numbers(words: Counter[str]) -> bool:
+    return any(character.isdigit() for word in words for character in word)
 
 
 def _words(file: Path, number: int, box: Box) -> tuple[Counter[str], Counter[str]]:
@@ -191,10 +200,34 @@ def _words(file: Path, number: int, box: Box) -> tuple[Counter[str], Counter[str
     return inner, touched
 
 
-def _likeness(page: NDArray[np.uint8], part: NDArray[np.uint8]) -> float:
+def _part(page: Grey, box: Box) -> Grey:
+    left, top, right, bottom = pixels(box, page.shape[1], page.shape[0])
+    return page[top:bottom, left:right]
+
+
+def _without_margins(ours: Grey, theirs: Grey) -> tuple[Grey, Grey]:
+    """Both cut to what is drawn on them, at one size; nothing of the second if shaped otherwise."""
     import cv2
 
-    if any(side < own for side, own in zip(page.shape, part.shape, strict=True)):
+    drawn = []
+    for part in (ours, theirs):
+        rows, columns = np.nonzero(np.abs(part - np.median(part)) > _FAINT)
+        if not len(rows):
+            return ours, theirs[:0]
+        drawn.append(part[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    first, second = drawn
+    tall = (first.shape[0] * second.shape[1]) / (first.shape[1] * second.shape[0])
+    if abs(tall - 1) > _EDGE:
+        return ours, theirs[:0]
+    size = (first.shape[1], first.shape[0])
+    return first, np.asarray(cv2.resize(second, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _likeness(page: Grey, part: Grey) -> float:
+    """Of a part and the place of a page where it fits best; 0 if it is larger or nothing."""
+    import cv2
+
+    if not part.size or any(side < own for side, own in zip(page.shape, part.shape, strict=True)):
         return 0.0
     return float(cv2.matchTemplate(page, part, cv2.TM_CCOEFF_NORMED).max())
 
@@ -208,7 +241,7 @@ def _text(file: Path, number: int) -> tuple[Word, ...]:
 
 
 @lru_cache(maxsize=64)
-def _drawn(file: Path, number: int) -> NDArray[np.uint8]:
+def _drawn(file: Path, number: int) -> Grey:
     import pypdfium2
 
     with pypdfium2.PdfDocument(file) as pdf:

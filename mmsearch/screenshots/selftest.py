@@ -183,9 +183,14 @@ def _shows_same(engine: SearchEngine, hit: Hit, cut: Cut) -> bool:
         )
     except (NotFound, UnreadableFile):  # removed since
         return False
-    match = hit.match
-    pair = at_one_size(own, cut.box, other, match.box if match else None)
-    return pair is not None and holds(*pair)
+    return shows(own, cut.box, other, hit.match.box if hit.match else None)
+
+
+def shows(own: Grey, box: Box, other: Grey, spot: Box | None) -> bool:
+    """Whether another page shows what a page has in `box`: somewhere, or at `spot`."""
+    # A spot is rounded: where both pages are as wide, it only blurs what is compared.
+    pairs = (at_one_size(own, box, other, place) for place in dict.fromkeys((None, spot)))
+    return any(pair is not None and holds(*pair) for pair in pairs)
 
 
 def at_one_size(own: Grey, box: Box, other: Grey, spot: Box | None) -> tuple[Grey, Grey] | None:

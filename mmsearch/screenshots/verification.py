@@ -21,6 +21,7 @@ MOST_BEYOND = 0.15  # of what the screenshot shows may lie beside the page: bars
 MOST_DRAWN_AROUND = 0.45  # of what is taken off as the frame of a window: it is mostly flat
 LEAST_CORRELATION = 0.8  # of a window with its counterpart
 LEAST_CORRELATION_LINES = 0.5  # where they hold straight lines only
+MOST_UNLIKE_WEIGHT = 0.065  # that strokes may be heavier or lighter: bold is .08 to .25
 
 _WINDOW, _STEP = 9, 4  # px: a letter or two; windows overlap
 # Renderers set letters and hairlines on whole pixels, each on those of its own resolution.
@@ -32,6 +33,7 @@ _BLUR = 0.8  # px; what the two renderings differ in
 _INK, _MOST_INK = 100.0, 400.0  # variance from which a window counts as drawn, by its noise
 _LEVELS = 16.0  # of 255: two flat windows that look the same
 _CONTRAST = 3.0  # times more or less than elsewhere
+_PAPER = 90  # percentile of a page's levels
 _FOREIGN = 0.5  # of a row or column that differs: it does not belong to the page
 _GROUND = 0.2  # of it that is flat: enough to judge by
 _CLOSE = 0.7  # of the pixels of a row or column that belongs to the page
@@ -53,6 +55,8 @@ class _Cells(NamedTuple):
     straight: NDArray[np.bool_]  # holds lines of one direction
     paper: NDArray[np.bool_]  # flat in the screenshot, and as light as its paper
     correlation: NDArray[np.float32]
+    ours: NDArray[np.float32]  # mean level in the screenshot,
+    theirs: NDArray[np.float32]  # and on the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class Evidence:
 
     `around` is the share of windows with something drawn, of those outside of `box`. `beyond` is
     the share of what is drawn in the screenshot that would lie beside the page, `correlation` the
-    mean of the drawn windows.
+    mean of the drawn windows. `weight` is the ink of letters in relation to that of the page's,
+    the median: 1 where strokes are as thick.
     """
 
     box: Box
@@ -73,6 +78,7 @@ class Evidence:
     around: float
     beyond: float
     correlation: float
+    weight: float
 
     @property
     def agreement(self) -> float:
@@ -97,6 +103,7 @@ def verify(shot: Grey, page: Grey, pose: Pose) -> Match | None:
         or evidence.inliers < LEAST_INLIERS
         or evidence.around > MOST_DRAWN_AROUND
         or evidence.beyond > MOST_BEYOND
+        or abs(evidence.weight - 1) > MOST_UNLIKE_WEIGHT
     ):
         return None
     # Of pages that all pass, that with another digit at the limit of what can be seen fits worse.
@@ -155,7 +162,23 @@ def compare(shot: Grey, page: Grey, pose: Pose) -> Evidence | None:
         float(cells.inked[outside].mean()) if outside.any() else 0.0,
         _beyond(laid),
         float(cells.correlation[inner][drawn].mean()) if drawn.any() else 0.0,
+        _weight(cells, inner, gain, offset, float(np.percentile(there, _PAPER))),
     )
+
+
+def _weight(
+    cells: _Cells, inner: tuple[slice, ...], gain: float, offset: float, paper: float
+) -> float:
+    """How much ink letters have here in relation to there, median of their windows."""
+    letters = (cells.judged & cells.drawn & ~cells.straight)[inner]
+    there = paper - cells.theirs[inner][letters]
+    inked = there > _LEVELS / 2
+    if not inked.any():
+        return 1.0
+    here = paper - (gain * cells.ours[inner][letters] + offset)
+    weight = float(np.median(here[inked] / there[inked]))
+    # Where few windows told of the light, the gain is what is off and not the strokes.
+    return min(weight, weight / gain, key=lambda value: abs(value - 1))
 
 
 def _beyond(laid: Laid) -> float:
@@ -239,7 +262,8 @@ def _cells(
     same = np.where(drawn, alike, level)
     fits = ours[valid & ~drawn & level]
     paper = ~inked & (np.abs(ours - np.median(fits)) < _LEVELS) if len(fits) else ~valid
-    return _Cells(valid, judged, drawn, same, inked, straight, paper, correlation), gain, offset
+    cells = _Cells(valid, judged, drawn, same, inked, straight, paper, correlation, ours, theirs)
+    return cells, gain, offset
 
 
 def _light(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> tuple[float, float]:
