@@ -219,8 +219,12 @@ def _without_margins(ours: Grey, theirs: Grey) -> tuple[Grey, Grey]:
     tall = (first.shape[0] * second.shape[1]) / (first.shape[1] * second.shape[0])
     if abs(tall - 1) > _EDGE:
         return ours, theirs[:0]
-    size = (first.shape[1], first.shape[0])
-    return first, np.asarray(cv2.resize(second, size, interpolation=cv2.INTER_AREA), np.uint8)
+    height, width = min(first.shape, second.shape)
+    first, second = (
+        cv2.GaussianBlur(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), (0, 0), 1)
+        for part in drawn  # thin lines fall on other pixels
+    )
+    return np.asarray(first, np.uint8), np.asarray(second, np.uint8)
 
 
 def _likeness(page: Grey, part: Grey) -> float:

@@ -18,6 +18,7 @@ LEAST_AGREEMENT = 0.965  # of what is drawn: lines may differ, and edges
 LEAST_DRAWN = 40  # windows: a line or two alone stand on many pages
 LEAST_INLIERS = 4
 MOST_BEYOND = 0.15  # of what the screenshot shows may lie beside the page: bars of a window
+MOST_BEYOND_ON_PAPER = 0.01  # where the ground there is that of the page: another, larger sheet
 MOST_DRAWN_AROUND = 0.45  # of what is taken off as the frame of a window: it is mostly flat
 LEAST_CORRELATION = 0.8  # of a window with its counterpart
 LEAST_CORRELATION_LINES = 0.5  # where they hold straight lines only
@@ -65,7 +66,8 @@ class Evidence:
     those that differ by more than lines and edges.
 
     `around` is the share of windows with something drawn, of those outside of `box`. `beyond` is
-    the share of what is drawn in the screenshot that would lie beside the page, `correlation` the
+    the share of what is drawn in the screenshot that would lie beside the page, `on_paper` whether
+    on the same ground, `correlation` the
     mean of the drawn windows. `weight` is the ink of letters in relation to that of the page's,
     the median: 1 where strokes are as thick.
     """
@@ -77,6 +79,7 @@ class Evidence:
     strange: int
     around: float
     beyond: float
+    on_paper: bool
     correlation: float
     weight: float
 
@@ -102,7 +105,7 @@ def verify(shot: Grey, page: Grey, pose: Pose) -> Match | None:
         or evidence.strange
         or evidence.inliers < LEAST_INLIERS
         or evidence.around > MOST_DRAWN_AROUND
-        or evidence.beyond > MOST_BEYOND
+        or evidence.beyond > (MOST_BEYOND_ON_PAPER if evidence.on_paper else MOST_BEYOND)
         or abs(evidence.weight - 1) > MOST_UNLIKE_WEIGHT
     ):
         return None
@@ -160,7 +163,7 @@ def compare(shot: Grey, page: Grey, pose: Pose) -> Evidence | None:
         int(drawn.sum() - differs.sum()),
         int((differs & ~cells.straight[inner]).sum()),
         float(cells.inked[outside].mean()) if outside.any() else 0.0,
-        _beyond(laid),
+        *_beyond(laid),
         float(cells.correlation[inner][drawn].mean()) if drawn.any() else 0.0,
         _weight(cells, inner, gain, offset, float(np.percentile(there, _PAPER))),
     )
@@ -181,20 +184,27 @@ def _weight(
     return min(weight, weight / gain, key=lambda value: abs(value - 1))
 
 
-def _beyond(laid: Laid) -> float:
-    """The share of what is drawn in the screenshot that would lie beside the page."""
+def _beyond(laid: Laid) -> tuple[float, bool]:
+    """The share of what is drawn in the screenshot that would lie beside the page, and whether the
+    ground is the same there.
+    """
     import cv2
 
     values = laid.shot.astype(np.float32)
     window = (_WINDOW, _WINDOW)
-    spread = cv2.blur(values * values, window) - np.square(cv2.blur(values, window))
-    y, x = np.nonzero(spread[::_STEP, ::_STEP] > _INK)
-    if not len(x):
-        return 0.0
-    places = moved(np.column_stack([x, y]).astype(np.float64) * _STEP, laid.matrix)
+    means = cv2.blur(values, window)
+    drawn = (cv2.blur(values * values, window) - means**2)[::_STEP, ::_STEP] > _INK
+    y, x = np.indices(drawn.shape) * _STEP
+    places = moved(np.column_stack([x.ravel(), y.ravel()]).astype(np.float64), laid.matrix)
     high, wide = laid.page.shape
     inside = (places >= 0).all(axis=1) & (places < (wide, high)).all(axis=1)
-    return float(1 - inside.mean())
+    inside = inside.reshape(drawn.shape)
+    flat = means[::_STEP, ::_STEP]
+    grounds = [flat[~drawn & part] for part in (inside, ~inside)]
+    if not drawn.any() or not all(map(len, grounds)):
+        return float((drawn & ~inside).sum() / max(1, drawn.sum())), False
+    here, beside = map(np.median, grounds)
+    return float((drawn & ~inside).sum() / drawn.sum()), bool(abs(here - beside) < _LEVELS)
 
 
 def _blurred(picture: Grey) -> NDArray[np.float32]:
