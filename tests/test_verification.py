@@ -182,3 +182,48 @@ def test_nothing_to_compare_is_no_match(shot: NDArray[np.uint8], place: Pose) ->
     assert verify(shot, page, place) is None
     assert verify(shot, FLAT, place) is None
     assert verify(grey(cut(FORM)), shot, place) is None
+
+
+def grid(*, bold: bool) -> Image.Image:
+    """Letters in the cells of a table, each at the same place in both weights."""
+    inch = DPI / 72
+    image = Image.new("RGB", (round(A4[0] * inch), round(A4[1] * inch)), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(round(12 * inch))
+    cell = 32 * inch
+    for row in range(20):
+        for column in range(14):
+            x, y = (50 * inch + column * cell, 60 * inch + row * cell)
+            draw.rectangle((x, y, x + cell, y + cell), outline="black", width=2)
+            letter = chr(65 + (row * 14 + column) % 58)
+            width = 1 if bold else 0
+            draw.text(
+                (x + 10 * inch, y + 8 * inch), letter, fill="black", font=font, stroke_width=width
+            )
+    return image
+
+
+def test_bold_letters_are_not_regular_ones() -> None:
+    regular, bold = grid(bold=False), grid(bold=True)
+    assert verify(grey(cut(bold)), grey(bold, 85), pose()) is not None
+    assert verify(grey(cut(bold)), grey(regular, 85), pose()) is None
+    assert verify(grey(cut(regular)), grey(bold, 85), pose()) is None
+
+
+def test_words_beside_a_sheet_on_the_same_paper_are_of_a_larger_one() -> None:
+    whole = FORM
+    part = Box(0.3, 0.1, 1.0, 0.9)
+    sheet = cut(whole, part, 1.0)  # a smaller page that shows a part of the first
+    wide = Box(0.05, 0.2, 0.8, 0.5)
+    place = Pose(
+        (wide.x1 - wide.x0) / (part.x1 - part.x0),
+        (wide.x0 - part.x0) / (part.x1 - part.x0),
+        (wide.y0 - part.y0) / (part.y1 - part.y0),
+    )
+    assert verify(grey(cut(whole, wide)), grey(sheet, 85), place) is None
+    inside = Box(0.35, 0.2, 0.8, 0.5)
+    place = Pose(
+        (inside.x1 - inside.x0) / (part.x1 - part.x0),
+        (inside.x0 - part.x0) / (part.x1 - part.x0),
+        (inside.y0 - part.y0) / (part.y1 - part.y0),
+    )
+    assert verify(grey(cut(whole, inside)), grey(sheet, 85), place) is not None
