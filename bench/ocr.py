@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from bench.texts import _docs, _draw, _text
+from bench.texts import draw, read, text_of
 from mmsearch import images, ocr
 
 ENGINES: tuple[ocr.Engine, ...] = ("tesseract", "rapidocr", "auto")
@@ -73,9 +73,9 @@ def _error_rates(folder: Path) -> dict[str, float]:
 
 
 def _recalls(path: Path, pages: int) -> dict[str, dict[str, float]]:
-    docs = [doc for doc in _docs(path.parent) if len(_text(doc).split()) > 60]
-    texts = [_text(doc) for doc in docs[:: max(1, len(docs) // pages)]][:pages]
-    drawn = [_draw(text, DPI).convert("RGB") for text in texts]
+    docs = [doc for doc in read(path.parent) if len(text_of(doc).split()) > 60]
+    texts = [text_of(doc) for doc in docs[:: max(1, len(docs) // pages)]][:pages]
+    drawn = [draw(text, DPI).convert("RGB") for text in texts]
     poor = [degraded(page, seed) for seed, page in enumerate(drawn)]
     table = {}
     for name, scans in (("clean", drawn), ("degraded", poor)):

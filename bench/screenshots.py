@@ -290,23 +290,20 @@ def _figures(outcomes: Sequence[Outcome]) -> Figures:
 
 def _scanned(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """PDFs that are pictures of the pages of others, by those."""
-    import pypdfium2
-
     scans: dict[Path, Path] = {}
     for number, file in enumerate(files):
-        with pypdfium2.PdfDocument(file) as pdf:
-            pictures = [page.render(scale=_SCAN_DPI / 72).to_pil().convert("RGB") for page in pdf]
         scans[file] = folder / f"{number:04}.pdf"
-        first, *others = pictures
-        first.save(
-            scans[file],
-            "PDF",
-            resolution=_SCAN_DPI,
-            quality=80,
-            save_all=True,
-            append_images=others,
-        )
+        scanned(file, scans[file])
     return scans
+
+
+def scanned(file: Path, into: Path) -> None:
+    """Write a PDF that is pictures of the pages of another, without their text."""
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(file) as pdf:
+        first, *others = [page.render(scale=_SCAN_DPI / 72).to_pil().convert("RGB") for page in pdf]
+    first.save(into, "PDF", resolution=_SCAN_DPI, quality=80, save_all=True, append_images=others)
 
 
 def _few(files: Iterable[Path], most: int) -> list[Path]:

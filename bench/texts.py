@@ -27,12 +27,18 @@ from mmsearch import documents
 from mmsearch.config import Settings
 from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
+from mmsearch.errors import UnreadableFile
 from mmsearch.evaluate import evaluate
 from mmsearch.index import Point
 from mmsearch.types import Document, DocumentState, Location, Page, PageText
 
 VIEWS: dict[str, list[str] | None] = {"bm25": ["lexical"], "minilm": ["text"], "hybrid": None}
 BATCH = 64
+FONTS = (
+    ("\u0600", "\u06ff", "NotoNaskhArabic-Regular.ttf"),
+    ("\u3040", "\u9fff", "NotoSansCJK-Regular.ttc"),
+)
+_LETTERS = 200  # of a text, by which its font is chosen
 
 
 def main() -> None:
@@ -62,12 +68,12 @@ def _clean(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def _rendered(folder: Path, dpi: int) -> dict[str, dict[str, float]]:
-    docs = _docs(folder)
+    docs = read(folder)
     with tempfile.TemporaryDirectory() as temporary:
         pictures = Path(temporary) / "pictures"
         pictures.mkdir()
         for doc in docs:
-            _draw(_text(doc), dpi).save(pictures / f"{doc['id']}.png", dpi=(dpi, dpi))
+            draw(text_of(doc), dpi).save(pictures / f"{doc['id']}.png", dpi=(dpi, dpi))
         with mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine:
             started = time.monotonic()
             report = ingest.run([pictures], engine)
@@ -96,18 +102,19 @@ def _figures(
 
 def add_texts(engine: SearchEngine, folder: Path) -> None:
     """Put the texts of `docs.jsonl` into the index as one-page documents, past the readers."""
-    docs = _docs(folder)
+    docs = read(folder)
     for start in range(0, len(docs), BATCH):
         _add(engine, docs[start : start + BATCH])
 
 
-def _docs(folder: Path) -> list[dict[str, Any]]:
+def read(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "docs.jsonl").open(encoding="utf-8")]
 
 
 def _add(engine: SearchEngine, docs: list[dict[str, Any]]) -> None:
-    contents = [PageContent(_text(doc)) for doc in docs]
-    vectors = {name: e.encode_pages(contents) for name, e in engine.encoders.items()}
+    contents = [PageContent(text_of(doc)) for doc in docs]
+    encoders = {name: e for name, e in engine.encoders.items() if e.reads == "text"}
+    vectors = {name: e.encode_pages(contents) for name, e in encoders.items()}
     points = []
     for number, doc in enumerate(docs):
         document = Document(
@@ -123,25 +130,32 @@ def _add(engine: SearchEngine, docs: list[dict[str, Any]]) -> None:
             Point(
                 documents.point_id(document.id, 1),
                 documents.page_payload(document, page) | {"ready": 1},
-                {n: v[number] for n, v in vectors.items() if v[number] is not None},
+                {
+                    name: vector
+                    for name, made in vectors.items()
+                    if (vector := made[number]) is not None
+                    and not isinstance(vector, UnreadableFile)
+                },
             )
         )
     engine.index.pages.upsert(points)
 
 
-def _text(doc: dict[str, Any]) -> str:
+def text_of(doc: dict[str, Any]) -> str:
     title = doc.get("title") or ""
     text = doc.get("text") or ""
     return text if not title or text.startswith(title) else f"{title}\n{text}"
 
 
-def _draw(text: str, dpi: int) -> Image.Image:
+def draw(text: str, dpi: int) -> Image.Image:
     """The text on an A4 page, in the largest of a few sizes at which it fits."""
     width, height = round(8.27 * dpi), round(11.69 * dpi)
     margin = round(0.8 * dpi)
     for points in (12, 11, 10, 9, 8, 7):
-        font = _font(points * dpi / 72)
-        columns = int((width - 2 * margin) / font.getlength("n") * 1.02)
+        font = _font(points * dpi / 72, text)
+        widest = max(font.getlength(letter) for letter in {"n", *text[:_LETTERS]} - {*"\n"})
+        letter = widest if widest > 1.5 * font.getlength("n") else font.getlength("n")
+        columns = int((width - 2 * margin) / letter * 1.02)
         lines = [line for part in text.splitlines() for line in _wrapped(part, columns)]
         step = round(points * dpi / 72 * 1.35)
         if len(lines) * step <= height - 2 * margin:
@@ -157,11 +171,14 @@ def _wrapped(part: str, columns: int) -> Iterator[str]:
     yield from textwrap.wrap(part, columns) or [""]
 
 
-def _font(pixels: float) -> ImageFont.FreeTypeFont:
+def _font(pixels: float, text: str) -> ImageFont.FreeTypeFont:
     import reportlab
 
-    path = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
-    return ImageFont.truetype(str(path), round(pixels))
+    name = str(Path(reportlab.__file__).parent / "fonts" / "Vera.ttf")
+    for first, last, other in FONTS:  # by what Debian's fonts-noto packages hold
+        if any(first <= letter <= last for letter in text[:_LETTERS]):
+            name = other
+    return ImageFont.truetype(name, round(pixels))
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ingest import file_names
 from ingest.cage import Cage, Event, Finished, Job, Opened, PageFailed, PageRead
 from ingest.finding import Finder, Hashed, Unchanged, Walked
 from ingest.known import Known, failure, has_text_of, with_place
@@ -327,7 +328,7 @@ class _Run:
         document = reading.document
         reading.fresh = True
         self._engine.store.put(document.id, page.number, page.picture, words)
-        content = PageContent(page.full_text, page.picture)
+        content = PageContent(self._words(document, page), page.picture)
         vectors: dict[str, Vector] = {}
         for name, encoder in self._engine.encoders.items():
             if is_immediate(encoder):
@@ -343,6 +344,12 @@ class _Run:
             self._progress.pages_failed += 1
         self._count(reading, blank=page.blank)
         self._progress.pages += 1
+
+    def _words(self, document: Document, page: Page) -> str:
+        """What a page is found by to the letter: of a photo or a video that is also its name."""
+        if page.number > 1 or document.kind not in documents.PHOTO_KINDS or not document.paths:
+            return page.full_text
+        return f"{page.full_text}\n{file_names.words(document.paths[0])}".strip()
 
     def _count(self, reading: Reading, *, blank: bool) -> None:
         reading.pages += 1

@@ -127,6 +127,7 @@ class Vectors:
             missing = {
                 point: (reading, number)
                 for reading in group
+                if encoder.reads != "photo" or reading.document.kind in documents.PHOTO_KINDS
                 for point, number in self._missing(reading, name)
             }
             for start in range(0, len(missing), self._at_once):

@@ -131,7 +131,7 @@ def _models(settings: Settings, profile: Profile | None) -> list[Check]:
     checks = []
     for need in models.needs(profile):
         service = settings.reranker_service if need.use == "reranker" else settings.encoder_service
-        if need.loader in models.NEEDED or service:
+        if need.loader == "minilm" or service:
             continue  # it has answered already, or runs elsewhere
         wrong = model_check.faults(need, settings.model_dir)
         found = "; ".join(wrong) or str(models.locate(need, settings.model_dir))

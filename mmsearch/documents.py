@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
 from mmsearch import filters, looks
+from mmsearch.errors import InvalidSetting
 from mmsearch.filters import Filter
 from mmsearch.index import Collection, FieldType, Point, Schema
+from mmsearch.paths import is_archive
 from mmsearch.types import Document, DocumentState, Location, Page, Payload
 
-DOCUMENT_SCHEMA = Schema(
-    fields={"state": "keyword", "kind": "keyword", "paths": "keyword", "tags": "keyword"}
-)
-PAGE_FIELDS: Mapping[str, FieldType] = {
+_SHARED_FIELDS: Mapping[str, FieldType] = {
     "document": "keyword",
-    "number": "integer",
     "kind": "keyword",
-    "paths": "keyword",
-    "folders": "keyword",
-    "text_source": "keyword",
+    "within": "keyword",
+    "folder": "keyword",
     "tags": "keyword",
     "mtime": "float",
+    "year": "integer",
+}
+DOCUMENT_SCHEMA = Schema(fields={**_SHARED_FIELDS, "state": "keyword", "paths": "keyword"})
+PAGE_FIELDS: Mapping[str, FieldType] = {
+    **_SHARED_FIELDS,
+    "number": "integer",
+    "text_source": "keyword",
+    "language": "keyword",
     "blank": "integer",
     "ready": "integer",
     "look_bands": "keyword",
 }
+MAX_TAGS = 100  # of a document
+MAX_TAG_CHARACTERS = 100
+# A picture with fewer letters and digits on it is a photo: one photo in a hundred has more, on a
+# packet or a sign, and hardly a page of a document has less.
+PHOTO_LETTERS = 150
+PHOTO_KINDS = ("image", "video")
 _FOLDERS = 100  # that a path is found under: in an archive it may go 2000 deep, at every page
 READY = filters.equals("ready", 1)
 
@@ -49,6 +62,8 @@ def of_document(document: str) -> Filter:
 
 def page_payload(document: Document, page: Page) -> Payload:
     """The payload of a page's point; not visible to searches until its document is."""
+    from mmsearch.encoders.languages import language_of
+
     text = page.text
     payload: Payload = {
         "document": document.id,
@@ -58,9 +73,12 @@ def page_payload(document: Document, page: Page) -> Payload:
         "confidence": None if text.confidence is None else round(text.confidence, 4),
         "width": page.width,
         "height": page.height,
-        "blank": int(page.blank),
+        "letters": sum(map(str.isalnum, text.text)),
+        "blank": int(page.blank and not page.caption),
         "ready": 0,
     }
+    if language := language_of(page.full_text):
+        payload["language"] = language
     if page.warning:
         payload["warning"] = page.warning
     if document.sidecar:  # that it was read with: another one has it read again
@@ -73,23 +91,81 @@ def page_payload(document: Document, page: Page) -> Payload:
     return payload | shared_payload(document)
 
 
+def is_photo(payload: Payload) -> bool:
+    """Whether a page is a picture with next to no text on it; a caption is not on it."""
+    return payload["kind"] in PHOTO_KINDS and payload["letters"] < PHOTO_LETTERS
+
+
 def shared_payload(document: Document) -> Payload:
     """What every page of a document repeats, so that searches can filter on it."""
-    folders = {
-        str(folder)
-        for path in document.paths
-        for folder in (*PurePath(path).parents,)[-_FOLDERS:]  # the outer ones
-    }
     return {
         "title": document.title,
-        "kind": document.kind,
         "page_count": document.page_count,
         "paths": list(document.paths),
-        "folders": sorted(folders),
-        "mtime": document.mtime,
         "size": document.size,
-        "tags": list(document.tags),
+        **_filterable(document),
     }
+
+
+def _filterable(document: Document) -> Payload:
+    """What pages are filtered by and documents as well.
+
+    `within` is every name that a filter may give a place by: of the file, and of each folder and
+    archive around it, absolute and as it was ingested. `folder` is the first of these below what
+    was ingested, `year` that of the last change in UTC.
+    """
+    within: set[str] = set()
+    folders: set[str] = set()
+    for place in document.locations:
+        for path in (place.path, place.name):
+            outer = (*map(str, PurePath(path).parents),)[-_FOLDERS:]
+            within |= {path, *map(_folder_name, outer)} - {"."}
+        top, inside, _ = place.name.lstrip("/").partition("/")
+        if inside:
+            folders.add(_folder_name(top))
+    return {
+        "kind": document.kind,
+        "within": sorted(within),
+        "folder": sorted(folders),
+        "tags": list(document.tags),
+        "mtime": document.mtime,
+        "year": _year(document.mtime),
+    }
+
+
+def _folder_name(folder: str) -> str:
+    """Without the ! that stands between an archive and what is in it."""
+    return folder[:-1] if folder.endswith("!") and is_archive(folder[:-1]) else folder
+
+
+def _year(mtime: float) -> int | None:
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=mtime)).year
+    except (OverflowError, ValueError):  # a broken clock: beyond the years 1 to 9999
+        return None
+
+
+def tagged(document: Document, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Document:
+    """The document with some tags more and some fewer, in order of the alphabet.
+
+    Raises:
+        InvalidSetting: a tag is empty, too long, or could not be written in a filter; or there are
+            too many.
+    """
+    added = [tag.strip() for tag in add]
+    for tag in added:
+        if not tag or len(tag) > MAX_TAG_CHARACTERS or not tag.isprintable() or '"' in tag:
+            raise InvalidSetting(
+                f"tag {tag[:MAX_TAG_CHARACTERS]!r}: a tag has 1 to {MAX_TAG_CHARACTERS} "
+                "characters, none of them a double quote or a control character"
+            )
+    tags = {*document.tags, *added} - {tag.strip() for tag in remove}
+    if len(tags) > MAX_TAGS:
+        raise InvalidSetting(
+            f"{document.title or document.id}: has {len(document.tags)} tags, more than {MAX_TAGS} "
+            "are not allowed; remove some: mmsearch tag NAME --remove TAG"
+        )
+    return replace(document, tags=tuple(sorted(tags)))
 
 
 class Documents:
@@ -115,6 +191,11 @@ class Documents:
         """The documents known under exactly this path."""
         return list(self.all(filters.equals("paths", path)))
 
+    def ids(self) -> list[str]:
+        """The ids of all documents, in order."""
+        points = self._collection.scroll(Filter(), payload=["document"])
+        return sorted(point.payload["document"] for point in points)
+
     def delete(self, id_: str) -> None:
         """Forget the document of this id; its pages are removed by the engine."""
         self._collection.delete(filters.ids([document_point_id(id_)]))
@@ -133,14 +214,13 @@ def _payload(document: Document) -> Payload:
         "attempts": document.attempts,
         "sidecar": document.sidecar,
         "title": document.title,
-        "kind": document.kind,
         "paths": list(document.paths),
         "names": [location.name for location in document.locations],
         "mtimes": [location.mtime for location in document.locations],
         "page_count": document.page_count,
         "size": document.size,
-        "tags": list(document.tags),
         "failed_pages": {str(number): why for number, why in document.failed_pages.items()},
+        **_filterable(document),
     }
 
 

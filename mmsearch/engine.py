@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsearch import config, documents, duplicates, filters, fusion, profiles, snippets
+from mmsearch import (
+    confidence,
+    config,
+    documents,
+    duplicates,
+    evidence,
+    facets,
+    filters,
+    fusion,
+    grouping,
+    narrowing,
+    profiles,
+    ranking,
+)
 from mmsearch.config import Settings
 from mmsearch.documents import DOCUMENT_SCHEMA, PAGE_FIELDS, READY, Documents
 from mmsearch.encoders import Encoder, PageContent, Reads
@@ -26,15 +41,17 @@ from mmsearch.errors import (
     UnusableModel,
 )
 from mmsearch.filters import Filter
-from mmsearch.index import FORMAT, Index, Schema, Search
+from mmsearch.index import FORMAT, Index, Point, Schema, Search
+from mmsearch.labels.names import subject
 from mmsearch.page_store import PageStore
 from mmsearch.paths import absolute, is_below
 from mmsearch.rerankers import Reranker
-from mmsearch.types import Document, Hit, Match, Query, Twin
+from mmsearch.types import Document, Hit, Label, Match, Query, Twin
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_BACKGROUND_SECONDS = 60.0  # until it is looked whether the index has grown
 DEPTH = 100  # pages asked of each view: the fused list is cut from these
 Ranked = Sequence[tuple[str, float]]  # point and score
 
@@ -137,6 +154,7 @@ class SearchEngine:
         self.documents = Documents(index.documents)
         # One for good: the C library keeps what each new thread has freed, 100 MB of a picture's.
         self.pool = ThreadPoolExecutor(os.cpu_count())
+        self._background: tuple[float, confidence.Background | None] = (0.0, None)
 
     def search(
         self,
@@ -144,7 +162,9 @@ class SearchEngine:
         *,
         image: str | Path | bytes | Image | None = None,
         limit: int = 10,
-        where: Filter | None = None,
+        offset: int = 0,
+        where: Filter | str | None = None,
+        group: bool = False,
         views: Sequence[str] | None = None,
         rerank: bool | int = True,
         repair: bool = True,
@@ -157,7 +177,10 @@ class SearchEngine:
             text: words or a question.
             image: a screenshot or photo: path, encoded bytes or picture.
             limit: how many hits.
-            where: narrows the search.
+            offset: how many to pass over. All are cut from one list, `DEPTH` pages of each view,
+                and behind its end there are none.
+            where: narrows the search; a filter, or the text of one, see `narrowing`.
+            group: only the best page of each document, with how many `more` were found.
             views: only these views of the index; all by default.
             rerank: whether the profile's reranker, where it has one, reorders the best pages, or
                 how many of them; by default its own number, 20 pictures or 50 texts.
@@ -169,24 +192,81 @@ class SearchEngine:
 
         Raises:
             InvalidQuery: nothing to search for, or an image that is none.
+            InvalidSetting: a filter that cannot be read, or a number below 0.
         """
         query = self.query(text, image=image, repair=repair)
-        return self.answer(query, limit=limit, where=where, views=views, rerank=rerank)
+        return self.answer(
+            query, limit=limit, offset=offset, where=where, group=group, views=views, rerank=rerank
+        )
 
     def answer(
         self,
         query: Query,
         *,
         limit: int = 10,
-        where: Filter | None = None,
+        offset: int = 0,
+        where: Filter | str | None = None,
+        group: bool = False,
         views: Sequence[str] | None = None,
         rerank: bool | int = True,
     ) -> list[Hit]:
         """Find the pages for a query that was read before; see `search`."""
+        if limit < 0 or offset < 0:
+            raise InvalidSetting(f"limit {limit}, offset {offset}: neither may be below 0")
         found = self.candidates(query, where=where, views=views)
-        if self.reranker and rerank and not all(c.match for c in found[:limit]):
+        end = offset + limit
+        # Which pages are reranked does not depend on what is shown of them.
+        if self.reranker and rerank and not all(c.match for c in found[: None if group else end]):
             found = self.rerank(query, found, None if rerank is True else rerank)
-        return self.hits(query, found[:limit])
+        if not group:
+            return self.hits(query, found[offset:end], first=offset + 1)
+        places = self._places([candidate.point for candidate in found])
+        groups = grouping.by_document(found, places)[offset:end]
+        others = {shown.document: shown for shown in groups}
+        hits = self.hits(query, [shown.best for shown in groups], first=offset + 1)
+        return [
+            replace(hit, more=shown.more, more_pages=shown.pages)
+            for hit in hits
+            for shown in (others[hit.document.id],)
+        ]
+
+    def narrow(
+        self, where: Filter | str | None, fields: Sequence[str] = narrowing.PAGE_FIELDS
+    ) -> Filter:
+        """The filter that a text describes; a filter comes back as it is.
+
+        Args:
+            where: None and an empty text select all.
+            fields: those that the text may ask for: of pages, or of documents.
+
+        Raises:
+            InvalidSetting: the text cannot be read; see `narrowing.parse`.
+        """
+        if isinstance(where, str):
+            return narrowing.parse(where, fields=fields, ids=cache(self.documents.ids))
+        return where or Filter()
+
+    def facets(
+        self, query: str | Query = "", *, where: Filter | str | None = None, limit: int = 20
+    ) -> dict[str, facets.Counts]:
+        """How many pages are of which kind, folder, tag, text source, language and year.
+
+        Args:
+            query: counts what is found for it, as far as the list of results goes; by default all
+                that the filter selects.
+            where: as for `search`.
+            limit: most values of a facet.
+
+        Returns:
+            By facet, value and number of pages; most pages first, equal ones in order. A page may
+            have several tags or folders, or no language.
+        """
+        if query == "":
+            return facets.of_filter(self.index.pages, self.narrow(where) & self._findable(), limit)
+        query = self.query(query) if isinstance(query, str) else query
+        points = [candidate.point for candidate in self.candidates(query, where=where)]
+        found = self.index.pages.retrieve(points, payload=list(facets.FIELDS.values()))
+        return facets.of_payloads((point.payload for point in found), limit)
 
     def query(
         self,
@@ -215,18 +295,27 @@ class SearchEngine:
         return Query(text, repaired.image, steps, given)
 
     def candidates(
-        self, query: Query, *, where: Filter | None = None, views: Sequence[str] | None = None
+        self,
+        query: Query,
+        *,
+        where: Filter | str | None = None,
+        views: Sequence[str] | None = None,
     ) -> list[Candidate]:
         """The fused first-stage list of visible pages, best first, at most `DEPTH` a view.
 
         Pages that the query's image was cut from come before all others.
         """
         encoders = self._chosen(views)
+        narrowed = self.narrow(where)
         if query.image is not None:
             from mmsearch.screenshots.search import candidates
 
-            return candidates(self, query, encoders, where)
-        return self.fuse(self.lists(self.searches(query, encoders), where))
+            return candidates(self, query, encoders, narrowed)
+        if any(encoder.reads == "photo" for encoder in encoders.values()):
+            # "A photo of a dog" stands on no photo of one.
+            query = replace(query, text=subject(query.text))
+        lists = self.lists(self.searches(query, encoders), narrowed)
+        return ranking.by_words(self, query.text, lists, DEPTH)
 
     def searches(
         self, query: Query, encoders: Mapping[str, Encoder], part: str = ""
@@ -251,8 +340,14 @@ class SearchEngine:
             for label, hits in zip(searches, found, strict=True)
         }
 
-    def fuse(self, ranked: Mapping[str, Ranked]) -> list[Candidate]:
+    def fuse(
+        self, ranked: Mapping[str, Ranked], join: fusion.Join = fusion.normalised_sum
+    ) -> list[Candidate]:
         """One list out of several, whose labels start with the name of their view.
+
+        Args:
+            ranked: by label, its list.
+            join: makes one list of (id, score) out of them, given each label's weight.
 
         Raises:
             InvalidQuery: there is no list at all.
@@ -267,8 +362,7 @@ class SearchEngine:
         for label, found in ranked.items():
             for point, score in found:
                 scores.setdefault(point, {})[label] = score
-        fused = fusion.normalised_sum(ranked, weights)
-        return [Candidate(point, score, scores[point]) for point, score in fused]
+        return [Candidate(point, score, scores[point]) for point, score in join(ranked, weights)]
 
     def rerank(
         self, query: Query, candidates: Sequence[Candidate], count: int | None = None
@@ -312,10 +406,15 @@ class SearchEngine:
         return reranked + [Candidate(c.point, c.score * scale, c.scores) for c in rest]
 
     def contents(self, points: Sequence[str], reads: Reads) -> dict[str, PageContent]:
-        """What a model may look at of pages that still exist, by point, in the order given."""
-        shown = ["document", "number"] + ["text"] * (reads == "text")
+        """What a model may look at of pages that still exist, by point, in the order given.
+
+        Pages that hold nothing of what it `reads` are left out.
+        """
+        also = {"text": ["text"], "photo": ["kind", "letters"]}.get(reads, [])
         payloads = {
-            point.id: point.payload for point in self.index.pages.retrieve(points, payload=shown)
+            point.id: point.payload
+            for point in self.index.pages.retrieve(points, payload=["document", "number", *also])
+            if reads != "photo" or documents.is_photo(point.payload)
         }
         if reads == "text":
             return {point: PageContent(payload["text"]) for point, payload in payloads.items()}
@@ -327,24 +426,34 @@ class SearchEngine:
 
     def _content(self, document: str, number: int, reads: Reads) -> PageContent | None:
         with suppress(NotFound):  # removed since it was found
-            if reads == "picture":
+            if reads in ("picture", "photo"):
                 return PageContent(picture=self.store.picture(document, number))
             with suppress(UnreadableFile):
                 return PageContent(features=self.store.features(document, number))
         return None
 
     def hits(
-        self, query: Query, candidates: Sequence[Candidate], *, snippet: bool = True
+        self,
+        query: Query,
+        candidates: Sequence[Candidate],
+        *,
+        snippet: bool = True,
+        first: int = 1,
     ) -> list[Hit]:
-        """Candidates with their documents, in the order given.
+        """Candidates with their documents, in the order given and ranked from `first` on.
 
-        Without `snippet`, neither snippets nor `also_in` are looked for.
+        Without `snippet`, neither snippets, marks, labels nor `also_in` are looked for.
         """
         ids = [candidate.point for candidate in candidates]
         shown = ["document", "number", "seconds"] + ["text"] * snippet
-        points = {
-            point.id: point.payload for point in self.index.pages.retrieve(ids, payload=shown)
-        }
+        background = self.background() if query.image is None and candidates else None
+        by_passage = evidence.passage_view(self.encoders, candidates) if snippet else None
+        photos = self._photo_views(candidates) if snippet else []
+        with_vectors = by_passage is not None or bool(photos)
+        found = self.index.pages.retrieve(ids, payload=shown, vectors=with_vectors)
+        points = {point.id: point.payload for point in found}
+        why = evidence.collect(self, query, found, by_passage) if snippet else {}
+        labels = self._labels(query, found, photos)
         twins = duplicates.twins(self.index.pages, ids) if snippet else {}
         named = {document for others in twins.values() for document, _ in others}
         named |= {payload["document"] for payload in points.values()}
@@ -354,25 +463,75 @@ class SearchEngine:
             payload = points.get(candidate.point)
             if payload is None or payload["document"] not in known:
                 continue  # removed since it was found
+            seen = why.get(candidate.point, evidence.NONE)
             hits.append(
                 Hit(
-                    rank=len(hits) + 1,
+                    rank=first + len(hits),
                     score=candidate.score,
                     match=candidate.match,
                     box=candidate.match.box if candidate.match else None,
                     document=known[payload["document"]],
                     page=payload["number"],
                     scores=candidate.scores,
-                    snippet=snippets.snippet(payload["text"], query.text) if snippet else "",
+                    snippet=seen.snippet.text,
+                    snippet_marks=seen.snippet.marks,
+                    marks=seen.marks,
                     seconds=payload.get("seconds"),
                     also_in=tuple(
                         Twin(known[document], number)
                         for document, number in twins.get(candidate.point, ())
                         if document in known
                     ),
+                    labels=labels.get(candidate.point, ()),
+                    confidence=(
+                        confidence.confidence(query.text, candidate.scores, background)
+                        if background
+                        else "strong"
+                        if candidate.match
+                        else "possible"
+                    ),
                 )
             )
         return hits
+
+    def background(self) -> confidence.Background:
+        """What the index answers where it has nothing, by which hits are called weak."""
+        made, known = self._background
+        if known is None or time.monotonic() - made > _BACKGROUND_SECONDS:
+            known = confidence.background(self)
+            self._background = (time.monotonic(), known)
+        return known
+
+    def _photo_views(self, found: Sequence[Candidate]) -> list[str]:
+        """The views of what photos show that have found one of the pages."""
+        return [
+            name
+            for name, encoder in self.encoders.items()
+            if encoder.reads == "photo" and any(name in candidate.scores for candidate in found)
+        ]
+
+    def _labels(
+        self, query: Query, points: Sequence[Point], views: Sequence[str]
+    ) -> dict[str, tuple[Label, ...]]:
+        """What the photos among these pages show of what was asked for, by point."""
+        from mmsearch.encoders import image_labels
+
+        labels = {}
+        for view in views:
+            asked = self.encoders[view].encode_query(query)
+            for point in points:
+                labels[point.id] = image_labels.shown(asked, point.vectors.get(view))
+        return labels
+
+    def _places(self, points: Sequence[str]) -> dict[str, grouping.Place]:
+        """Document and number of the pages that still exist, by point."""
+        found = self.index.pages.retrieve(points, payload=["document", "number"])
+        return {point.id: (point.payload["document"], point.payload["number"]) for point in found}
+
+    def _findable(self) -> Filter:
+        """The pages that a search may find."""
+        skip = self.settings.blank_pages == "skip"
+        return READY & filters.equals("blank", 0) if skip else READY
 
     def find(self, name: str) -> list[Document]:
         """The documents that a path names, that lie in a folder or archive, or by start of id."""
@@ -385,6 +544,27 @@ class SearchEngine:
                     found[document.id] = document
         return list(found.values())
 
+    def tag(
+        self, name: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> list[Document]:
+        """Change the tags of what a path, a folder, an archive or a document id names.
+
+        Returns:
+            The documents, as they are now.
+
+        Raises:
+            NotFound: nothing is known under this name.
+            InvalidSetting: a tag is none, or a document would have too many; nothing is changed.
+        """
+        changed = [documents.tagged(found, add, remove) for found in self._named(name)]
+        for document in changed if add or remove else ():
+            # The record goes last: what was cut short is done again by the same call.
+            self.index.pages.set_payload(
+                documents.shared_payload(document), documents.of_document(document.id)
+            )
+            self.documents.put(document)
+        return changed
+
     def remove(self, name: str) -> list[Document]:
         """Remove what a path, a folder, an archive or a document id (6 characters or more) names.
 
@@ -396,9 +576,7 @@ class SearchEngine:
         Raises:
             NotFound: nothing is known under this name.
         """
-        found = self.find(name) if name.strip() else []  # an empty name is not the current folder
-        if not found:
-            raise NotFound(f"{name}: no such document in {self.index.address}; see: mmsearch list")
+        found = self._named(name)
         path = str(absolute(name))
         removed = []
         for document in found:
@@ -408,6 +586,12 @@ class SearchEngine:
             places = tuple(place for place in document.locations if place.path in gone)
             removed.append(replace(document, locations=places))
         return removed
+
+    def _named(self, name: str) -> list[Document]:
+        found = self.find(name) if name.strip() else []  # an empty name is not the current folder
+        if not found:
+            raise NotFound(f"{name}: no such document in {self.index.address}; see: mmsearch list")
+        return found
 
     def forget(self, document: Document, paths: set[str]) -> None:
         """Drop some paths of a document, and the document itself with its last one."""

@@ -7,8 +7,9 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from mmsearch.engine import SearchEngine
@@ -16,7 +17,8 @@ from mmsearch.errors import InvalidQuery, InvalidSetting
 from mmsearch.types import Document, Hit
 
 Qrels = dict[str, dict[str, int]]
-Run = dict[str, list[str]]
+
+SHOWN = 5  # of what a query found
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,38 @@ class JudgedQuery:
     scope: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A page that is judged to be right, or a document, of which `page` is then the first.
+
+    `document` is None where it is not in the index, `rank` (from 1) where it was not found.
+    """
+
+    id: str
+    grade: int
+    document: Document | None
+    page: int
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a judged query found.
+
+    `expected` has the best grades first. `ids` are all pages, or documents, that were found, best
+    first, and `hits` the best `SHOWN` of them. `fault` is why the query could not be run.
+    `figures` holds each of `MEASURES`; `seconds` are of the search.
+    """
+
+    query: JudgedQuery
+    expected: tuple[Expected, ...]
+    ids: tuple[str, ...]
+    hits: tuple[Hit, ...]
+    figures: Mapping[str, float]
+    seconds: float
+    fault: str = ""
+
+
 def evaluate(
     engine: SearchEngine,
     queries: Path,
@@ -52,10 +86,31 @@ def evaluate(
     average: str = "query",
     scope: str | None = None,
     views: Sequence[str] | None = None,
-    run: Path | None = None,
     rerank: bool | int = True,
 ) -> dict[str, Any]:
-    """Run every judged query and score the answers.
+    """Run every judged query and score the answers: `summary` of `ask`, which see.
+
+    Raises:
+        InvalidSetting: a file is not what it should be, or a page id is ambiguous.
+    """
+    asked = ask(
+        engine, queries, qrels, limit=limit, level=level, scope=scope, views=views, rerank=rerank
+    )
+    return summary(asked, average)
+
+
+def ask(
+    engine: SearchEngine,
+    queries: Path,
+    qrels: Path,
+    *,
+    limit: int = 100,
+    level: str = "page",
+    scope: str | None = None,
+    views: Sequence[str] | None = None,
+    rerank: bool | int = True,
+) -> list[Answer]:
+    """Run every judged query and score each answer.
 
     Args:
         engine: the index to ask.
@@ -63,14 +118,12 @@ def evaluate(
         qrels: lines of query id, page id `PATH#PAGE` and grade, parted by tabs.
         limit: hits a query.
         level: `page`, or `document`, which drops the page.
-        average: over all queries, or over documents of the queries' own averages.
         scope: only queries of this scope.
         views: only these views of the index.
-        run: where the run is written, as query id, page id lines, best first.
         rerank: whether the profile's reranker reorders the best pages, or how many of them.
 
     Returns:
-        The number of queries, each of `MEASURES`, and milliseconds a query.
+        An answer for each query that is judged, at least one.
 
     Raises:
         InvalidSetting: a file is not what it should be, or a page id is ambiguous.
@@ -81,20 +134,33 @@ def evaluate(
     if not asked:
         raise InvalidSetting(f"{queries}: no query of it is judged in {qrels}; check the ids")
     names = _Names(engine.documents.all(), (id_ for q in asked for id_ in judged[q.id]), level)
-    answers: Run = {}
-    started = time.monotonic()
-    for query in asked:
-        hits = _search(engine, query, limit, views, rerank)
-        answers[query.id] = list(dict.fromkeys(names.of(hit) for hit in hits))
-    spent = time.monotonic() - started
-    if run is not None:
-        lines = (f"{query}\t{page}\n" for query, pages in answers.items() for page in pages)
-        run.write_text("".join(lines), encoding="utf-8")
-    each = measure({query.id: judged[query.id] for query in asked}, answers)
-    groups = {query.id: _document_of(judged[query.id]) for query in asked}
-    figures: dict[str, Any] = {"queries": len(asked)}
-    figures |= _average(each, groups if average == "document" else None)
-    return figures | {"ms/query": 1000 * spent / len(asked)}
+    answers = [
+        _ask(engine, query, names, judged[query.id], limit=limit, views=views, rerank=rerank)
+        for query in asked
+    ]
+    each = measure(
+        {query.id: judged[query.id] for query in asked},
+        {answer.query.id: answer.ids for answer in answers},
+    )
+    return [replace(answer, figures=each[answer.query.id]) for answer in answers]
+
+
+def summary(answers: Sequence[Answer], average: str = "query") -> dict[str, Any]:
+    """The number of queries, each of `MEASURES`, and milliseconds a query.
+
+    Args:
+        answers: at least one.
+        average: over all queries, or over documents of the queries' own averages.
+    """
+    grouped: dict[str, list[Mapping[str, float]]] = defaultdict(list)
+    for answer in answers:
+        of_document = average == "document"
+        group = _split(answer.expected[0].id)[0] if of_document else answer.query.id
+        grouped[group].append(answer.figures)
+    figures: dict[str, Any] = {"queries": len(answers)}
+    for name in MEASURES:
+        figures[name] = fmean(fmean(one[name] for one in group) for group in grouped.values())
+    return figures | {"ms/query": 1000 * fmean(answer.seconds for answer in answers)}
 
 
 def measure(qrels: Qrels, run: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
@@ -157,6 +223,7 @@ class _Names:
     def __init__(self, documents: Iterable[Document], judged: Iterable[str], level: str) -> None:
         self._level = level
         self._called: dict[str, str] = {}  # document id -> its path in the judgements
+        self._documents: dict[str, Document] = {}  # by that path
         known = list(documents)
         for path in sorted({_split(id_)[0] if level == "page" else id_ for id_ in judged}):
             found = _find(known, path)
@@ -164,10 +231,16 @@ class _Names:
                 logger.warning("%s: judged, but not in the index", path)
             else:
                 self._called[found.id] = path
+                self._documents[path] = found
 
     def of(self, hit: Hit) -> str:
         path = self._called.get(hit.document.id) or hit.document.locations[0].name
         return f"{path}#{hit.page}" if self._level == "page" else path
+
+    def page(self, id_: str) -> tuple[Document | None, int]:
+        """What an id of the judgements names; of a document the first page."""
+        path, number = _split(id_) if self._level == "page" else (id_, "")
+        return self._documents.get(path), int(number or 1)
 
 
 def _find(documents: Sequence[Document], path: str) -> Document | None:
@@ -182,50 +255,42 @@ def _find(documents: Sequence[Document], path: str) -> Document | None:
     return found[0] if found else None
 
 
-def _search(
+def _ask(
     engine: SearchEngine,
     query: JudgedQuery,
+    names: _Names,
+    grades: Mapping[str, int],
+    *,
     limit: int,
     views: Sequence[str] | None,
     rerank: bool | int,
-) -> list[Hit]:
+) -> Answer:
+    """What a query found, still without figures."""
+    started, fault, hits = time.monotonic(), "", []
     try:
         asked = engine.query(query.text, image=query.image)
         found = engine.candidates(asked, views=views)
         if engine.reranker and rerank:
             found = engine.rerank(asked, found, None if rerank is True else rerank)
-        return engine.hits(asked, found[:limit], snippet=False)
+        hits = engine.hits(asked, found[:limit], snippet=False)
     except InvalidQuery as error:  # anything else would pass for a bad result
-        logger.warning("query %s: %s", query.id, error)
-        return []
-
-
-def _average(
-    each: Mapping[str, Mapping[str, float]], groups: Mapping[str, str] | None
-) -> dict[str, float]:
-    grouped: dict[str, list[Mapping[str, float]]] = defaultdict(list)
-    for query, figures in each.items():
-        grouped[groups[query] if groups else query].append(figures)
-    return {
-        name: _mean(_mean(figures[name] for figures in group) for group in grouped.values())
-        for name in MEASURES
-    }
-
-
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)
-
-
-def _document_of(grades: Mapping[str, int]) -> str:
-    """The document of a query's best judged page."""
-    return _split(max(grades, key=lambda id_: grades[id_]))[0]
+        fault = str(error)
+        logger.warning("query %s: %s", query.id, fault)
+    seconds = time.monotonic() - started
+    first: dict[str, Hit] = {}  # of a document's pages the best
+    for hit in hits:
+        first.setdefault(names.of(hit), hit)
+    ranks = {id_: rank for rank, id_ in enumerate(first, start=1)}
+    right = sorted((id_ for id_ in grades if grades[id_] > 0), key=lambda id_: -grades[id_])
+    expected = tuple(Expected(id_, grades[id_], *names.page(id_), ranks.get(id_)) for id_ in right)
+    shown = tuple(first.values())[:SHOWN]
+    return Answer(query, expected, tuple(first), shown, {}, seconds, fault)
 
 
 def _split(id_: str) -> tuple[str, str]:
     """`PATH#PAGE` parted; a name that only holds a # keeps it."""
     path, mark, page = id_.rpartition("#")
-    return (path, page) if mark and page.isdigit() else (id_, "")
+    return (path, page) if mark and page.isdecimal() and len(page) < 10 else (id_, "")
 
 
 def _scores(ids: Sequence[str]) -> dict[str, float]:

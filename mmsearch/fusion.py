@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+Lists = Mapping[str, Sequence[tuple[str, float]]]
+Join = Callable[[Lists, Mapping[str, float]], list[tuple[str, float]]]
 
 RRF_K = 60.0  # Cormack, Clarke & Büttcher 2009
+_TENTH = 9
 
 
 def reciprocal_rank(
@@ -58,6 +62,51 @@ def normalised_sum(
         for id_, score in scored:
             share = (score - worst) / (best - worst) if best > worst else 1.0
             fused[id_] = fused.get(id_, 0.0) + weight * share
+    return _by_score(list(fused.items()))
+
+
+def relative_sum(
+    lists: Lists,
+    weights: Mapping[str, float],
+    *,
+    scales: Mapping[str, tuple[float, float]],
+    standout: Mapping[str, float],
+    trust: Mapping[str, float],
+    depth: int,
+) -> list[tuple[str, float]]:
+    """Weighted sum of scores in relation to each list's best.
+
+    Args:
+        lists: by view, (id, score) best first; scores above 0 are good.
+        weights: by view; a view without one counts 1.
+        scales: by view, a score that says nothing, and one by which its best is measured where
+            that is lower; 0 and 0 for a view without.
+        standout: by view that counts terms, such as BM25, how much it counts at least, in [0, 1]:
+            else as much as its first stands out from its tenth, for where many pages share the
+            words that are rare in all, these don't tell which one is meant.
+        trust: by id, a factor for the lists of `standout`; 1 where it is missing.
+        depth: how long lists get; what a full one lacks is taken for as good as its last.
+
+    Returns:
+        (id, score) best first, ties by id.
+    """
+    every = {id_ for ranked in lists.values() for id_, _ in ranked}
+    fused = dict.fromkeys(every, 0.0)
+    for view, ranked in lists.items():
+        ordered = _by_score(ranked)
+        nothing, good = scales.get(view, (0.0, 0.0))
+        if not ordered or ordered[0][1] <= nothing:
+            continue
+        best = ordered[0][1]
+        last = ordered[-1][1] if len(ordered) >= depth else nothing
+        weight = weights.get(view, 1.0) / (max(best, good) - nothing)
+        if view in standout:
+            tenth = ordered[_TENTH][1] if len(ordered) > _TENTH else 0.0
+            weight *= max(standout[view], 1 - tenth / best)
+        scores = dict(ordered)
+        for id_ in every:
+            sure = trust.get(id_, 1.0) if view in standout else 1.0
+            fused[id_] += weight * sure * max(0.0, scores.get(id_, last) - nothing)
     return _by_score(list(fused.items()))
 
 

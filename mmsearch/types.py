@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 Kind = Literal["pdf", "image", "slides", "office", "video", "archive", "other"]
 TextSource = Literal["layer", "ocr", "sidecar", "none"]
+Confidence = Literal["strong", "possible", "weak"]
+Span = tuple[int, int]  # of a text: its first character, and the one after its last
 
 
 class Box(NamedTuple):
@@ -191,13 +193,25 @@ class Twin:
     page: int
 
 
+class Label(NamedTuple):
+    """What a photo shows, and how sure a classifier is of that, in [0, 1]."""
+
+    name: str
+    probability: float
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One page that was found; `score` is higher for better, `rank` counts from 1.
 
-    `scores` keeps each view's raw score. `match` is set where the query image was cut from this
-    very page, and `box` is then the spot. `also_in` are the pages of other documents that are the
-    same.
+    `scores` keeps each view's raw score. `snippet` is a stretch of the page's text that shows why
+    it was found; the query's words stand in it at `snippet_marks`, and on the page in the boxes
+    `marks` (words of a caption, which is not on the page, have none). `match` is set where the
+    query image was cut from this very page, and `box` is then the spot. `also_in` are the pages of
+    other documents that are the same. `labels` are what a photo shows of what was asked for.
+    `confidence` says how sure it is that this is what was asked for: where the first hit is weak,
+    the archive does not seem to hold it. Where hits are grouped by document, `more` counts the
+    other pages of this one in the list, and `more_pages` are the best of them.
     """
 
     rank: int
@@ -206,9 +220,15 @@ class Hit:
     page: int
     scores: Mapping[str, float] = field(default_factory=dict)
     snippet: str = ""
+    snippet_marks: tuple[Span, ...] = ()
+    marks: tuple[Box, ...] = ()
     box: Box | None = None
     seconds: float | None = None
     also_in: tuple[Twin, ...] = ()
+    labels: tuple[Label, ...] = ()
+    confidence: Confidence = "possible"
+    more: int = 0
+    more_pages: tuple[int, ...] = ()
     match: Match | None = None
 
 

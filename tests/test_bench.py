@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import builders
+from bench import photos
+from tests import builders, drawings
 
 ROOT = Path(__file__).parents[1]
 
@@ -117,3 +118,27 @@ def test_sizes(tmp_path: Path) -> None:
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
     (row,) = bench("sizes", tmp_path, "--tokens", "256")["rows"]  # type: ignore[misc]
     assert row == {"tokens": 256, "pages": 3, "sizes": 1, "top8": 1.0}
+
+
+def test_every_class_that_photos_are_asked_for_is_known() -> None:
+    asked = photos.everyday()
+    assert len(asked) > 100
+    assert all(ids for _, ids in asked)
+    dogs = dict(asked)["a dog"]
+    assert len(dogs) > 100
+
+
+@pytest.mark.slow
+def test_photos_are_found_by_name_and_by_everyday_words(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    drawn = {"n02708093": drawings.clock(), "n04275548": drawings.cobweb()}
+    for name, picture in drawn.items():
+        picture.save(tmp_path / "images" / f"{name}_told.png")
+    queries = {"n02708093": "a photo of an analog clock", "n04275548": "a photo of a spider web"}
+    rows = [json.dumps({"id": id_, "text": text}) for id_, text in queries.items()]
+    (tmp_path / "queries.jsonl").write_text("\n".join(rows))
+    figures = bench("photos", tmp_path, "--unrelated", tmp_path / "queries.jsonl")
+    assert figures["with labels"] == 2
+    assert figures["labels, labels"] == {"queries": 2, "hit@1": 1.0, "hit@5": 1.0}
+    assert figures["everyday words, labels"]["hit@1"] == 1.0  # type: ignore[index]
+    assert figures["unrelated, best score"] == figures["labels, best score"]

@@ -184,6 +184,8 @@ def test_removed_and_compacted_leaves_no_word_behind(run: Run, tmp_path: Path) -
         (["search", "--image", "README.md"], "query image"),
         (["search", "x", "--index", "nowhere"], "nowhere: there is no index; make one"),
         (["search", "x", "--index", "http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["search", "x", "--where", "kind=word"], "kind is one of pdf, image, slides"),
+        (["list", "--where", "page=3"], "fields are kind, path"),
         (["list", "--state", "odd"], "allowed are pending, done, failed, skipped"),
         (["ingest", "x", "--profile", "magic", "--index", "new"], "no such profile; shipped: lite"),
         (["remove", "nothing.pdf"], "no such document"),
@@ -197,6 +199,45 @@ def test_bad_input_is_one_clear_line(
     if "--index" not in arguments:
         arguments = [*arguments, "--index", index]
     assert said in one_line(run(*arguments))
+
+
+def test_search_is_narrowed_grouped_and_turned_over(run: Run, index: str) -> None:
+    asked = ("search", "the", "--index", index, "--json", "--where", "kind=pdf", "--limit", "4")
+    first, second = rows(run(*asked)), rows(run(*asked, "--page", "2"))
+    assert [hit["rank"] for hit in first + second] == list(range(1, 9))
+    assert {hit["kind"] for hit in first + second} == {"pdf"}
+    assert len({(hit["document"], hit["page"]) for hit in first + second}) == 8
+    groups = rows(run(*asked, "--group"))
+    assert len({hit["document"] for hit in groups}) == 4
+    assert max(hit["more"] for hit in groups) == max(len(hit["more_pages"]) for hit in groups) > 0
+    shown = run("search", "revenue", "--index", index, "--group", "--limit", "1").stdout
+    assert "7 more pages: " in shown
+    behind = run("search", "the", "--index", index, "--page", "99")
+    assert (behind.returncode, behind.stdout) == (0, "")
+    assert "nothing more" in behind.stderr
+
+
+def test_facets_are_counted(run: Run, index: str) -> None:
+    counted = rows(run("facets", "--where", "folder=reports", "--index", index, "--json"))
+    assert {"facet": "kind", "value": "pdf", "pages": 8} in counted
+    assert {row["value"] for row in counted if row["facet"] == "folder"} == {"reports"}
+    shown = run("facets", "revenue", "--index", index).stdout.splitlines()
+    assert "kind" in shown
+    assert any(line.split()[1:] == ["pdf"] for line in shown)
+
+
+def test_tags_are_set_while_another_process_holds_the_index(run: Run, own_index: Path) -> None:
+    with mmsearch.open(own_index, settings=Settings()) as engine:
+        (tagged,) = rows(
+            run("tag", own_index.parents[1], "--add", "to pay", "--add", "b", "--json")
+        )
+        assert tagged["tags"] == ["b", "to pay"]
+        assert len(engine.search("words", where="tag='to pay' path=a.pdf")) == 1
+        shown = run("tag", tagged["document"][:8], "--remove", "b").stdout
+        assert shown.endswith("a.pdf: to pay\n")
+        assert engine.search("words", where="tag=b") == []
+        (listed,) = rows(run("list", "--where", "tag!=b", "--json"))
+        assert listed["tags"] == ["to pay"]
 
 
 def test_words_need_no_quotes(run: Run, index: str) -> None:
@@ -233,7 +274,7 @@ def test_another_profile_is_refused(run: Run, index: str, tmp_path: Path) -> Non
 def test_an_index_of_another_format_is_refused(run: Run, own_index: Path) -> None:
     path = own_index / "current" / "format.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    assert "index format 99, this mmsearch reads 2" in one_line(run("search", "words"))
+    assert "index format 99, this mmsearch reads 3" in one_line(run("search", "words"))
 
 
 def test_a_foreign_folder_is_left_alone(run: Run, tmp_path: Path) -> None:
@@ -260,7 +301,9 @@ def test_a_foreign_lock_is_named(run: Run, own_index: Path) -> None:
         assert "in use by another process (pid 4242)" in one_line(run("search", "words"))
 
 
-def test_eval_prints_the_figures(run: Run, index: str, sample_dir: Path, tmp_path: Path) -> None:
+def test_eval_prints_the_figures_and_writes_run_and_report(
+    run: Run, index: str, sample_dir: Path, tmp_path: Path
+) -> None:
     truth = json.loads((sample_dir / "truth.json").read_text())["queries"]
     queries = [{"id": str(n), "text": row["text"]} for n, row in enumerate(truth)]
     (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
@@ -268,13 +311,22 @@ def test_eval_prints_the_figures(run: Run, index: str, sample_dir: Path, tmp_pat
     (tmp_path / "r.tsv").write_text("".join(judged))
     done = run(
         "eval", "--queries", "q.jsonl", "--qrels", "r.tsv", "--run", "run.tsv",
-        "--index", index, "--json",
+        "--report", "out.html", "--index", index, "--json",
     )  # fmt: skip
     (figures,) = rows(done)
     assert figures["queries"] == len(truth)
     assert figures["hit@1"] >= 0.9
     assert figures["ms/query"] > 0
     assert len((tmp_path / "run.tsv").read_text().splitlines()) > len(truth)
+    assert done.stderr.splitlines() == ["report: out.html"]
+    html = (tmp_path / "out.html").read_text()
+    assert f"<td>{figures['nDCG@10']:.4f}</td>" in html  # as it is printed
+    assert html.count("<article>") == len(truth)
+    assert html.count("<img") == 6 * len(truth)  # an expected page and five that were found
+    missing = run(
+        "eval", "--queries", "x", "--qrels", "x", "--report", "x/o.html", "--index", index
+    )
+    assert "--report x/o.html: cannot be written" in one_line(missing)  # and not that of `x`
 
 
 @pytest.mark.parametrize("command", ["help", "search", "ingest"])

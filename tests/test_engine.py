@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -62,6 +63,30 @@ def test_hits_are_ranked_and_keep_raw_scores(sample_engine: SearchEngine) -> Non
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert all(-1 <= hit.scores["text"] <= 1 for hit in hits if "text" in hit.scores)
     assert sample_engine.search("pump seal", limit=20) == hits
+
+
+def test_words_are_marked_where_they_stand_on_a_scan(sample_engine: SearchEngine) -> None:
+    hits = sample_engine.search("harbour dues", limit=5)
+    ledger = next(hit for hit in hits if hit.document.paths[0].endswith("ledger.tif"))
+    assert any(ledger.snippet[a:b].casefold() == "harbour dues" for a, b in ledger.snippet_marks)
+    heading = ledger.marks[0]  # both words in one box, above the table
+    assert 0.2 < heading.x0 < heading.x1 < 0.6
+    assert 0.04 < heading.y0 < heading.y1 < 0.13
+    picture = sample_engine.store.picture(ledger.document.id, ledger.page)
+    page = Image.open(io.BytesIO(picture)).convert("L")
+    edges = [side * share for side, share in zip(page.size * 2, heading, strict=True)]
+    assert page.crop(tuple(map(round, edges))).getextrema()[0] < 100  # there is ink
+
+
+def test_a_page_found_by_meaning_shows_the_passage(sample_engine: SearchEngine) -> None:
+    hits = sample_engine.search("electrocution", limit=20)
+    manual = next(
+        h for h in hits if h.document.paths[0].endswith("pump-manual.pdf") and h.page == 5
+    )
+    assert "Only a qualified electrician" in manual.snippet
+    assert manual.snippet_marks == manual.marks == ()
+    by_words = sample_engine.search("electrician", limit=20, views=["lexical"])
+    assert any(hit.marks for hit in by_words)
 
 
 def test_a_smaller_limit_cuts_the_same_list(sample_engine: SearchEngine) -> None:

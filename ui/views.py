@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
 
-from mmsearch.encoders.tokens import matches
 from mmsearch.screenshots import repairs
 from mmsearch.screenshots.sheet import style_of
-from mmsearch.types import Document, Hit, Query
+from mmsearch.types import Document, Hit, Query, Span
 from mmsearch.where import place_of
 
 HEADER = (
     "<header class='mm-header'><h1>mmsearch</h1>"
     "<p>Find the page, by words or by a screenshot.</p></header>"
 )
-
-_PUNCTUATION = string.punctuation + "«»„“”‘’‚‹›…–—、。，：；！？（）「」"
 
 
 def welcome(pages: int) -> str:
@@ -41,7 +37,7 @@ def results(hits: Sequence[Hit], query: Query, *, seconds: float) -> str:
 
     Args:
         hits: what the engine answered.
-        query: what was looked for; its words are marked in the snippets.
+        query: what was looked for.
         seconds: how long the search took.
     """
     text = query.text
@@ -66,20 +62,13 @@ def problem(message: str) -> str:
     return f"<p class='mm-problem' role='alert'>{escape(line)}</p>"
 
 
-def marked(snippet: str, text: str) -> str:
-    """The snippet with the words that `text` asks for in `<mark>`."""
-    words = snippet.split()
-    flags = matches(text, words) if text else [False] * len(words)
-    return " ".join(
-        _mark(word) if flag else escape(word) for word, flag in zip(words, flags, strict=True)
-    )
-
-
-def _mark(word: str) -> str:
-    """A word in `<mark>`, the punctuation around it outside."""
-    core = word.strip(_PUNCTUATION) or word
-    before, _, after = word.partition(core)
-    return f"{escape(before)}<mark>{escape(core)}</mark>{escape(after)}"
+def marked(text: str, spans: Sequence[Span]) -> str:
+    """A text whose `spans`, in order, are in `<mark>`."""
+    shown, last = "", 0
+    for start, end in spans:
+        shown += f"{escape(text[last:start])}<mark>{escape(text[start:end])}</mark>"
+        last = end
+    return shown + escape(text[last:])
 
 
 def _item(hit: Hit, query: Query) -> str:
@@ -88,17 +77,19 @@ def _item(hit: Hit, query: Query) -> str:
     # Relative, so that the page also works below a path of a reverse proxy.
     address = f"{document.id}/{hit.page}.jpg"
     link = f"href='pages/{escape(address)}' target='_blank' rel='noopener'"
-    snippet = f"<p class='mm-snippet'>{marked(hit.snippet, query.text)}</p>" if hit.snippet else ""
+    snippet = (
+        f"<p class='mm-snippet'>{marked(hit.snippet, hit.snippet_marks)}</p>" if hit.snippet else ""
+    )
     return (
         "<li class='mm-hit'>"
         f"<a class='mm-picture' {link} tabindex='-1' aria-hidden='true'>"
         f"<span><img src='thumbnails/{escape(address)}' alt='' loading='lazy' decoding='async'>"
-        f"{_spot(hit)}</span></a>"
+        f"{_words(hit)}{_spot(hit)}</span></a>"
         "<div class='mm-about'>"
         f"<h2><a {link} dir='auto'>{title}</a></h2>"
         f"<p class='mm-place'>{place} {_sure(hit, query)}"
         f"<span class='mm-score'>score {hit.score:.3f}</span></p>"
-        f"{snippet}<p class='mm-path'>{_path(document)}</p>{_also_in(hit)}"
+        f"{snippet}<p class='mm-path'>{_path(document)}</p>{_labels(hit)}{_also_in(hit)}"
         "</div></li>"
     )
 
@@ -108,6 +99,11 @@ def _sure(hit: Hit, query: Query) -> str:
     if hit.match:
         return "<strong class='mm-sure'>This very page</strong> "
     return "<span class='mm-similar'>Looks similar</span> " if query.image is not None else ""
+
+
+def _words(hit: Hit) -> str:
+    """The query's words, marked on the page's picture."""
+    return "".join(f"<i class='mm-word' style='{style_of(box)}'></i>" for box in hit.marks)
 
 
 def _spot(hit: Hit) -> str:
@@ -123,6 +119,15 @@ def _path(document: Document) -> str:
     first, *others = document.paths or ("",)
     more = f" <span title='{escape(chr(10).join(others))}'>+{len(others)}</span>" if others else ""
     return f"<bdi>{escape(first)}</bdi>{more}"
+
+
+def _labels(hit: Hit) -> str:
+    """What a photo shows of what was asked for."""
+    if not hit.labels:
+        return ""
+    names = ", ".join(f"{escape(name)} {sure:.0%}" for name, sure in hit.labels)
+    about = "Told from the picture by a classifier that knows 1000 things."
+    return f"<p class='mm-place' title='{about}'>Looks like: {names}</p>"
 
 
 def _also_in(hit: Hit) -> str:

@@ -1,4 +1,4 @@
-"""The commands about what the index holds: `list`, `duplicates`, `status`, `remove`, `compact`."""
+"""The commands about what the index holds: `list`, `tag`, `duplicates`, `status`, `remove` ..."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ def list_documents(
     failed: Annotated[
         bool, typer.Option("--failed", help="Only those that failed, or of which pages did.")
     ] = False,
+    where: options.Where = "",
     index: options.Index = None,
     as_json: options.Json = False,
 ) -> None:
     """List the documents of the index."""
     from mmsearch import filters
+    from mmsearch.filters import Filter
+    from mmsearch.narrowing import DOCUMENT_FIELDS
     from mmsearch.types import DocumentState
 
     if state is not None:
@@ -36,13 +39,14 @@ def list_documents(
         if failed:
             raise InvalidSetting("--failed and --state: give one of them")
     with options.open_index(index) as engine:
+        narrowed = engine.narrow(where, DOCUMENT_FIELDS)
+        narrowed &= filters.equals("state", state) if state else Filter()
+        found = sorted(engine.documents.all(narrowed), key=lambda document: document.paths)
         if failed:
             from ingest.syncing import failed as failed_in
 
-            found = failed_in(engine)
-        else:
-            where = filters.equals("state", state) if state else None
-            found = sorted(engine.documents.all(where), key=lambda document: document.paths)
+            chosen = {document.id for document in found}
+            found = [document for document in failed_in(engine) if document.id in chosen]
     for document in found:
         if as_json:
             show_json(_row(document))
@@ -51,6 +55,29 @@ def list_documents(
         else:
             reason = f"  {document.reason}" if document.reason else ""
             show(f"{_start(document)}  {', '.join(document.paths)}{reason}")
+
+
+def tag(
+    names: Annotated[
+        list[str], typer.Argument(help="Paths, folders or document ids.", show_default=False)
+    ],
+    add: Annotated[list[str] | None, typer.Option(help="A tag to add.", show_default=False)] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(help="A tag to take off.", show_default=False)
+    ] = None,
+    index: options.Index = None,
+    as_json: options.Json = False,
+) -> None:
+    """Add tags to documents or take them off, and show them."""
+    with options.open_index(index) as engine:
+        for name in names:
+            for document in engine.tag(name, add=add or (), remove=remove or ()):
+                if as_json:
+                    row = {"document": document.id, "paths": list(document.paths)}
+                    show_json(row | {"tags": list(document.tags)})
+                else:
+                    tags = ", ".join(document.tags) or "no tags"
+                    show(f"{document.id[:12]}  {', '.join(document.paths)}: {tags}")
 
 
 def duplicates(index: options.Index = None, as_json: options.Json = False) -> None:
@@ -140,6 +167,7 @@ def _row(document: Document) -> dict[str, Any]:
         "pages": document.page_count,
         "failed_pages": {str(n): why for n, why in sorted(document.failed_pages.items())},
         "paths": list(document.paths),
+        "tags": list(document.tags),
         "reason": document.reason,
         "error": document.error or None,
         "attempts": document.attempts,

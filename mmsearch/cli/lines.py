@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -42,6 +43,18 @@ def show(line: str = "") -> None:
     """A line of the result, on stdout."""
     sys.stdout.write(f"{plain(line)}\n")
     sys.stdout.flush()
+
+
+def show_marked(line: str, spans: Iterable[tuple[int, int]]) -> None:
+    """A line of the result whose `spans` are bold on a terminal that may show that."""
+    from typer import echo, style
+
+    shown, last = "", 0
+    for start, end in spans:
+        shown += plain(line[last:start]) + style(plain(line[start:end]), bold=True)
+        last = end
+    bare = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    echo(shown + plain(line[last:]), color=False if bare else None)  # None: not in a pipe
 
 
 def say(line: str) -> None:

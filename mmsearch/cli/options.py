@@ -27,6 +27,10 @@ Candidates = Annotated[
 Repair = Annotated[
     bool, typer.Option(help="Take window frames, dark mode and skew off an image to find its page.")
 ]
+Where = Annotated[
+    str,
+    typer.Option(help='Such as "kind=pdf path=2024/ date>=2020".', show_default=False),
+]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="Profile of a new index.", show_default=False)
 ]

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+import regex
 import Stemmer
 
 DEFAULT = "english"
@@ -82,6 +83,31 @@ _STOPWORDS = {
     " apa siapa mana kapan mengapa bagaimana",
 }
 LATIN_LANGUAGES = tuple(_STOPWORDS)
+# Scripts, under the name of the language where nearly all that is written in them is in one.
+SCRIPTS = {
+    "japanese": r"\p{Hiragana}\p{Katakana}",
+    "chinese": r"\p{Han}",
+    "korean": r"\p{Hangul}",
+    "greek": r"\p{Greek}",
+    "cyrillic": r"\p{Cyrillic}",
+    "armenian": r"\p{Armenian}",
+    "georgian": r"\p{Georgian}",
+    "hebrew": r"\p{Hebrew}",
+    "arabic": r"\p{Arabic}",
+    "devanagari": r"\p{Devanagari}",
+    "bengali": r"\p{Bengali}",
+    "tamil": r"\p{Tamil}",
+    "thai": r"\p{Thai}",
+}
+_LATIN_WORD = regex.compile(r"\p{Latin}[\p{Latin}\p{M}]*")
+_SCRIPT = regex.compile("|".join(f"(?P<{name}>[{block}]+)" for name, block in SCRIPTS.items()))
+_EAST_ASIAN = ("japanese", "chinese", "korean")
+_LOOKED_AT = 20_000  # characters of a text: some five pages of a book
+_LONGEST = 20  # letters of a word that may vote: of very many marks in one, Python takes minutes
+_LEAST_LETTERS = 10  # of a script
+_LEAST_VOTES = 4
+_LEAST_SHARE = 0.08  # of the words; in prose 15 to 50 % vote
+_LEAST_KANA = 0.1  # of Japanese; Chinese pages name a Japanese thing at most
 
 _stemmers = threading.local()
 
@@ -120,15 +146,52 @@ def guess(words: Iterable[str]) -> Guess:
     Ties go to the language named first in the table, English for none at all, so that the same
     words always give the same answer.
     """
+    ranked = _ranked(words)
+    if not ranked:
+        return Guess(DEFAULT, clear=False)
+    (language, votes), *others = ranked
+    ahead = not others or votes > others[0][1]
+    return Guess(language, clear=ahead and votes >= CLEAR_VOTES)
+
+
+def _ranked(words: Iterable[str]) -> list[tuple[str, int]]:
+    """Languages that have votes, and how many, the likeliest first."""
     votes: Counter[str] = Counter()
     for word, count in Counter(words).items():
         for language in _votes.get(fold(word), ()):
             votes[language] += count
-    if not votes:
-        return Guess(DEFAULT, clear=False)
-    ranked = sorted(votes, key=lambda name: (-votes[name], LATIN_LANGUAGES.index(name)))
-    ahead = len(ranked) == 1 or votes[ranked[0]] > votes[ranked[1]]
-    return Guess(ranked[0], clear=ahead and votes[ranked[0]] >= CLEAR_VOTES)
+    return sorted(votes.items(), key=lambda vote: (-vote[1], LATIN_LANGUAGES.index(vote[0])))
+
+
+def language_of(text: str) -> str | None:
+    """What a page is written in, as far as letters and function words tell.
+
+    Returns:
+        One of `LATIN_LANGUAGES` or of `SCRIPTS`; None for a text that is too short, a table, or in
+        a Latin language that is not known here. `arabic`, `cyrillic` and `devanagari` stand for
+        every language in these letters.
+    """
+    text = text[:_LOOKED_AT]
+    words = _LATIN_WORD.findall(text.casefold())
+    if not text.isascii():
+        letters: Counter[str] = Counter()
+        for run in _SCRIPT.finditer(text):
+            letters[str(run.lastgroup)] += len(run[0])
+        # A character of theirs says as much as two letters or more.
+        weights = {name: n * (1 + (name in _EAST_ASIAN)) for name, n in letters.items()}
+        if letters and sum(weights.values()) > sum(map(len, words)):
+            return _by_letters(letters)
+    ranked = _ranked(word for word in words if len(word) <= _LONGEST)
+    if not ranked or ranked[0][1] < max(_LEAST_VOTES, _LEAST_SHARE * len(words)):
+        return None
+    return ranked[0][0]
+
+
+def _by_letters(letters: Counter[str]) -> str | None:
+    if letters["japanese"] >= _LEAST_KANA * (letters["japanese"] + letters["chinese"]) > 0:
+        letters["japanese"] += letters.pop("chinese", 0)
+    name, count = letters.most_common(1)[0]
+    return name if count >= _LEAST_LETTERS else None
 
 
 def is_stopword(word: str, language: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +17,13 @@ import regex
 from mmsearch import models
 from mmsearch.config import Settings
 from mmsearch.encoders import PageContent, minilm_graph, passages
-from mmsearch.types import Float32, Query, Vector, VectorKind
+from mmsearch.types import Float32, Query, Span, Vector, VectorKind
 
 TOKENS = 256  # of a passage at most, as the model was trained
 GRAPH_VERSION = 2  # another graph is another file in the cache, and other vectors
-_LETTER = regex.compile(r"\p{L}")
-_LATIN = regex.compile(r"\p{Latin}")
+_LETTERS = regex.compile(r"\p{L}+")
+_LATIN = regex.compile(r"\p{Latin}+")
+_loading = threading.Lock()
 _REVISION = models.MINILM.files[0].sha256[:12]
 
 
@@ -51,21 +52,22 @@ class MiniLmEncoder:
     reads: Literal["text", "picture"] = "text"
     dimension: int | None = minilm_graph.WIDTH
     leaves_cpu = False
+    scale = (0.15, 0.45)  # cosines of texts that have nothing to do with each other, and that do
 
     def __init__(self, *, model_dir: str = "", threads: int = 0) -> None:
         self._model_dir = model_dir
         self._threads = threads or _cores()
-        self._loading = threading.Lock()
 
     def encode_pages(self, pages: Sequence[PageContent]) -> list[Vector | None]:
         """One array of passage vectors a page, in order; None for a page without Latin text."""
-        cut = [
-            [passage.text for passage in passages.split(page.text) if _understood(passage.text)]
-            for page in pages
-        ]
+        cut = [[page.text[start:end] for start, end in self.passages(page.text)] for page in pages]
         vectors = self._encode([text for texts in cut for text in texts])
         bounds = pairwise(accumulate((len(texts) for texts in cut), initial=0))
         return [vectors[first:last] if last > first else None for first, last in bounds]
+
+    def passages(self, text: str) -> list[Span]:
+        """Where in a page's text the passages stand whose vectors are its rows, in their order."""
+        return [p[1:] for p in passages.split(text) if _understood(p.text)]
 
     def encode_query(self, query: Query) -> Vector | None:
         """The vector of the query's words; None without Latin ones."""
@@ -98,26 +100,29 @@ class MiniLmEncoder:
 
     @property
     def _loaded(self) -> tuple[Any, Any]:
-        with self._loading:
-            return self._tokenizer_and_session
-
-    @cached_property
-    def _tokenizer_and_session(self) -> tuple[Any, Any]:
-        from tokenizers import Tokenizer
-
-        folder = models.find(models.MINILM, self._model_dir)
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(TOKENS)
-        return tokenizer, minilm_graph.session(_graph(folder))
+        with _loading:
+            return _tokenizer_and_session(models.find(models.MINILM, self._model_dir))
 
 
 def _understood(text: str) -> bool:
     """Whether most letters are Latin: the model knows English, and other scripts only letter by
     letter, so that its answers would push down right ones of the lexical view.
     """
-    letters = len(_LETTER.findall(text))
-    return bool(letters) and 2 * len(_LATIN.findall(text)) >= letters
+    if text.isascii():
+        return _LETTERS.search(text) is not None
+    letters, latin = (sum(map(len, each.findall(text))) for each in (_LETTERS, _LATIN))
+    return bool(letters) and 2 * latin >= letters
+
+
+@lru_cache
+def _tokenizer_and_session(folder: Path) -> tuple[Any, Any]:
+    """One for all encoders of a process: pages and the names of what photos show share it."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(TOKENS)
+    return tokenizer, minilm_graph.session(_graph(folder))
 
 
 def _graph(folder: Path) -> str | bytes:

@@ -9,9 +9,7 @@ Matrix products run on int8 weights (one scale a column) and uint8 activations (
 token), everything else in float32: twice as fast as float32, cosine .9992 to it. ONNX Runtime's
 usual one scale a tensor is a sixth faster still, but its cosine is .994 and it finds less.
 
-An ONNX file is a protobuf message: the few fields that are needed here are written by hand, so
-that the `onnx` package is not. Field numbers: onnx.proto3 of ONNX 1.17. Operators of
-`com.microsoft`: ONNX Runtime's ContribOperators.md. Network: Devlin et al. 2019, BERT,
+Operators of `com.microsoft`: ONNX Runtime's ContribOperators.md. Network: Devlin et al. 2019, BERT,
 arXiv:1810.04805; mean pooling: Reimers & Gurevych 2019, arXiv:1908.10084.
 """
 
@@ -26,6 +24,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmsearch.onnx_file import TYPES, Graph
 
 Array = NDArray[Any]
 Weights = Mapping[str, Array]
@@ -93,7 +93,10 @@ def write(weights: Weights, *, quantised: bool) -> bytes:
         }
         hidden = _feed_forward(graph, part, _attention(graph, part, hidden))
     mean = graph.add("ReduceMean", hidden, graph.constant(np.array([1])), keepdims=0)
-    return graph.model("tokens", graph.add("LpNormalization", mean, axis=-1, p=2))
+    vector = graph.add("LpNormalization", mean, axis=-1, p=2)
+    return graph.model(
+        "minilm", ("tokens", "int64", (1, "length")), (vector, "float32", (1, WIDTH))
+    )
 
 
 def read_safetensors(path: Path) -> dict[str, Array]:
@@ -130,7 +133,7 @@ def _embeddings(graph: _Graph, weights: Weights) -> str:
     )
     if graph.quantised:
         table = graph.constant(words.astype(np.float16))
-        word = graph.add("Cast", graph.add("Gather", table, "tokens"), to=_TYPES["float32"])
+        word = graph.add("Cast", graph.add("Gather", table, "tokens"), to=TYPES["float32"])
     else:
         word = graph.add("Gather", graph.constant(words), "tokens")
     length = graph.add("Shape", "tokens", start=1)
@@ -204,86 +207,16 @@ def _product(
     return graph.add("Add", product, graph.constant(shift))
 
 
-# --- the file format
+# --- what a graph is made of
 
-_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7, "float16": 10}
-_MICROSOFT = "com.microsoft"
-_CONTRIBUTED = {"BiasGelu", "MatMulIntegerToFloat", "MultiHeadAttention"}
+_CONTRIBUTED = dict.fromkeys(
+    ("BiasGelu", "MatMulIntegerToFloat", "MultiHeadAttention"), "com.microsoft"
+)
 
 
-class _Graph:
-    """Nodes and constants of an ONNX graph in the making; values are known by name."""
+class _Graph(Graph):
+    """A graph that knows whether its matrix products run on int8."""
 
     def __init__(self, *, quantised: bool) -> None:
+        super().__init__(_CONTRIBUTED)
         self.quantised = quantised
-        self._nodes: list[bytes] = []
-        self._constants: list[bytes] = []
-
-    def constant(self, array: Any) -> str:
-        """Keep an array in the graph."""
-        array = np.asarray(array)
-        name = f"constant{len(self._constants)}"
-        dims = b"".join(_field(1, size) for size in array.shape)
-        kind = _field(2, _TYPES[array.dtype.name])
-        self._constants.append(dims + kind + _field(8, name) + _field(9, array.tobytes()))
-        return name
-
-    def add(self, kind: str, *inputs: str, **attributes: float) -> str:
-        """Apply an operator of one output; the output's name."""
-        return self.add_many(1, kind, *inputs, **attributes)[0]
-
-    def add_many(self, outputs: int, kind: str, *inputs: str, **attributes: float) -> list[str]:
-        """Apply an operator; the names of its outputs."""
-        names = [f"value{len(self._nodes)}.{number}" for number in range(outputs)]
-        node = b"".join(_field(1, name) for name in inputs)
-        node += b"".join(_field(2, name) for name in names)
-        node += _field(3, names[0]) + _field(4, kind)
-        node += b"".join(_field(5, _attribute(*item)) for item in attributes.items())
-        node += _field(7, _MICROSOFT if kind in _CONTRIBUTED else "")
-        self._nodes.append(node)
-        return names
-
-    def model(self, tokens: str, vector: str) -> bytes:
-        """The whole file: a graph from `tokens` to `vector`."""
-        graph = b"".join(_field(1, node) for node in self._nodes) + _field(2, "minilm")
-        graph += b"".join(_field(5, constant) for constant in self._constants)
-        graph += _field(11, _value(tokens, "int64", [_field(1, 1), _field(2, "length")]))
-        graph += _field(12, _value(vector, "float32", [_field(1, 1), _field(1, WIDTH)]))
-        versions = (("", 18), (_MICROSOFT, 1))
-        operators = [_field(1, domain) + _field(2, version) for domain, version in versions]
-        return (
-            _field(1, 9)  # the file format's own version
-            + _field(2, "mmsearch")
-            + _field(7, graph)
-            + b"".join(_field(8, entry) for entry in operators)
-        )
-
-
-def _attribute(name: str, value: float) -> bytes:
-    if isinstance(value, int):
-        return _field(1, name) + _field(3, value) + _field(20, 2)
-    return _field(1, name) + _varint(2 << 3 | 5) + struct.pack("<f", value) + _field(20, 1)
-
-
-def _value(name: str, kind: str, dimensions: list[bytes]) -> bytes:
-    shape = b"".join(_field(1, dimension) for dimension in dimensions)
-    tensor = _field(1, _TYPES[kind]) + _field(2, shape)
-    return _field(1, name) + _field(2, _field(1, tensor))
-
-
-def _field(number: int, value: int | str | bytes) -> bytes:
-    """A protobuf field: a number as varint, anything else with its length before it."""
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    content = value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    value &= (1 << 64) - 1  # negative numbers are written as two's complement
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -16,7 +16,7 @@ clear, it asks for the stems of every language, and always for its words as they
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple, cast
@@ -198,18 +198,41 @@ def matches(query: str, words: Sequence[str]) -> list[bool]:
     Returns:
         One flag a word. A word cut at a line's end is flagged in both halves.
     """
-    tokens = {word: tokenise(word) for word in set(words)}
+    tokens: dict[str, Sequence[Token]] = {}
+    for word in set(words):
+        short = len(word) <= MAX_TERM_CHARACTERS
+        tokens[word] = _kept_tokens(word) if short else tokenise(word)
     language = guess(t.text for word in words for t in tokens[word] if t.kind == "word").language
-    wanted = _highlighted(query, language)
-    found = {word for word in tokens if not wanted.isdisjoint(_all_terms(tokens[word], language))}
+    wanted = _highlighted(query[:MAX_QUERY_CHARACTERS], language)
+
+    def terms_of(word: str) -> Set[str]:
+        if len(word) <= MAX_TERM_CHARACTERS:
+            return _kept_terms(word, language)
+        return _all_terms(tokens[word], language)
+
+    found = {word for word in tokens if not wanted.isdisjoint(terms_of(word))}
     flags = [word in found for word in words]
     for i, (left, right) in enumerate(pairwise(words)):
+        if len(left) > 1 < len(right) and not left.endswith(_HYPHENS):
+            continue
         if not (flags[i] and flags[i + 1]) and wanted.intersection(_joint(left, right, language)):
             flags[i] = flags[i + 1] = True
     return flags
 
 
-def _highlighted(query: str, language: str) -> set[str]:
+# A page is looked at twice, as text and as words with boxes, and its neighbours share its words.
+@lru_cache(maxsize=1 << 14)
+def _kept_tokens(word: str) -> tuple[Token, ...]:
+    return tuple(tokenise(word))
+
+
+@lru_cache(maxsize=1 << 14)
+def _kept_terms(word: str, language: str) -> frozenset[str]:
+    return frozenset(_all_terms(_kept_tokens(word), language))
+
+
+@lru_cache(maxsize=64)
+def _highlighted(query: str, language: str) -> frozenset[str]:
     """A query's terms, stemmed as the page's are.
 
     Left out unless there is nothing else: what would colour half of a page, that is lone
@@ -219,7 +242,7 @@ def _highlighted(query: str, language: str) -> set[str]:
     alone = {token.text for token in tokens if len(token.text) == 1}
     terms = _all_terms(tokens, language)
     telling = {t for t in terms if t in alone or (len(t) > 1 and not _HIRAGANA.fullmatch(t))}
-    return telling or terms
+    return frozenset(telling or terms)
 
 
 def _all_terms(tokens: Sequence[Token], language: str) -> set[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from mmsearch.filters import Filter
 from mmsearch.types import Payload, PointId, SparseVector, Vector, VectorKind
 
-FORMAT = 2  # of the index; a change to what is stored and how raises it
+FORMAT = 3  # of the index; a change to what is stored and how raises it
 
 # No booleans: Qdrant Edge's Python binding reads True in a filter as 1. Flags are integers 0 and 1.
 FieldType = Literal["keyword", "integer", "float"]
@@ -24,15 +24,17 @@ FieldType = Literal["keyword", "integer", "float"]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The schema of one named vector: scores are dot products of unit rows, or BM25 weights.
+    """The schema of one named vector: scores are dot products of what is stored and asked for.
 
-    `multi` compares by MAX_SIM: the best of the page's rows counts. `sparse` values are
-    multiplied by the index with the term's IDF, `ln((N - n + .5) / (n + .5) + 1)`.
+    `multi` compares by MAX_SIM: the best of the page's rows counts. With `idf`, `sparse` values
+    are multiplied by the index with the term's IDF, `ln((N - n + .5) / (n + .5) + 1)`; in other
+    kinds it says nothing.
     """
 
     name: str
     kind: VectorKind
     dimension: int | None = None
+    idf: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,10 @@ class EdgeCollection(Collection):
     def _params(self, view: str) -> qdrant_edge.SearchParams:
         import qdrant_edge as edge
 
-        if self.schema.view(view).kind == "sparse":
+        asked = self.schema.view(view)
+        if asked.kind == "sparse":
+            if not asked.idf:
+                return edge.SearchParams()
             # Else the IDF counts deleted points until a vacuum, and would depend on history.
             return edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter()))
         if self._shard.info().points_count < EXACT_BELOW:
@@ -428,7 +431,7 @@ def _config(schema: Schema) -> qdrant_edge.EdgeConfig:
     }
     sparse = {
         view.name: edge.EdgeSparseVectorParams(
-            modifier=edge.Modifier.Idf, memory=edge.Memory.Cached
+            modifier=edge.Modifier.Idf if view.idf else None, memory=edge.Memory.Cached
         )
         for view in schema.views
         if view.kind == "sparse"

@@ -198,8 +198,11 @@ class ServerCollection(Collection):
             for view in self.schema.views
             if view.kind != "sparse"
         }
-        idf = models.SparseVectorParams(modifier=models.Modifier.IDF)
-        sparse = {view.name: idf for view in self.schema.views if view.kind == "sparse"}
+        sparse = {
+            view.name: models.SparseVectorParams(modifier=models.Modifier.IDF if view.idf else None)
+            for view in self.schema.views
+            if view.kind == "sparse"
+        }
         try:
             self._ask(
                 "create_collection", vectors_config=dense, sparse_vectors_config=sparse or None
@@ -484,15 +487,24 @@ def _received(vector: Any) -> Vector:
 
 def _views(params: models.CollectionParams) -> set[View]:
     """The views that a collection of the server has."""
+    from qdrant_client import models
+
     dense = params.vectors if isinstance(params.vectors, dict) else {}
     return {
         View(name, "multi" if vector.multivector_config else "dense", vector.size)
         for name, vector in dense.items()
-    } | {View(name, "sparse") for name in params.sparse_vectors or {}}
+    } | {
+        View(name, "sparse", idf=vector.modifier == models.Modifier.IDF)
+        for name, vector in (params.sparse_vectors or {}).items()
+    }
 
 
 def _listed(views: set[View] | tuple[View, ...]) -> str:
-    described = (f"{v.name} ({v.kind} {v.dimension or ''}".rstrip() + ")" for v in views)
+    described = (
+        f"{v.name} ({v.kind}{f' {v.dimension}' if v.dimension else ''}"
+        f"{'' if v.idf else ', without IDF'})"
+        for v in views
+    )
     return ", ".join(sorted(described)) or "none"
 
 

@@ -40,6 +40,7 @@ ENCODERS: Mapping[str, str] = {
     "bm25": "mmsearch.encoders.bm25:create",
     "visual-words": "mmsearch.encoders.visual_words:create",
     "minilm": "mmsearch.encoders.minilm:create",
+    "image-labels": "mmsearch.encoders.image_labels:create",
     "qwen3-vl": "mmsearch.encoders.qwen3_vl:create",
     "sentence": "mmsearch.encoders.sentence:create",
     "remote": "mmsearch.encoders.remote:create",
@@ -226,7 +227,7 @@ def _create(
 
 def schema_view(name: str, encoder: Encoder) -> View:
     """The index's view for an encoder's vectors."""
-    return View(name, encoder.kind, encoder.dimension)
+    return View(name, encoder.kind, encoder.dimension, idf=getattr(encoder, "idf", True))
 
 
 def _profile(name: str, table: Mapping[str, Any]) -> Profile:

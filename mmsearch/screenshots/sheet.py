@@ -1,6 +1,7 @@
 """A contact sheet: screenshots beside the pages they were found on, as one HTML file.
 
-It needs nothing else and asks nobody: pictures are inside, there are no scripts.
+It needs nothing else and asks nobody: pictures are inside, there are no scripts. The report of
+`mmsearch eval` is made of the same parts.
 """
 
 from __future__ import annotations
@@ -45,14 +46,23 @@ article.sure p b { color: var(--sure); }
 .pictures > * { position: relative; max-width: 100%; }
 .pictures i { position: absolute; border: 3px solid var(--spot); border-radius: 3px;
   box-shadow: 0 0 0 1px rgb(255 255 255 / 70%); background: rgb(217 72 15 / 8%); }
-@media print { body { background: none; } article { break-inside: avoid; } }
+table { border-collapse: collapse; margin-top: 8px; font-variant-numeric: tabular-nums; }
+th, td { padding: 4px 20px 4px 0; border-bottom: 1px solid var(--line); text-align: right; }
+th { color: var(--soft); font-weight: normal; }
+h3 { margin: 14px 0 0; color: var(--soft); font-size: 13px; font-weight: 600; }
+.row { display: flex; flex-wrap: wrap; gap: 16px; }
+figure { flex: 0 1 180px; min-width: 0; margin: 8px 0 0; }
+figcaption { margin-top: 6px; font-size: 13px; }
+figcaption b { color: var(--spot); }
+figure.right b { color: var(--sure); }
+figure .pictures { margin: 0; }
+@media print { body { background: none; } article, figure { break-inside: avoid; } }
 """
 _START = (
     "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
     "<meta name='viewport' content='width=device-width, initial-scale=1'>"
     "<meta http-equiv='Content-Security-Policy' "
     "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-    f"<title>Screenshots and their pages</title><style>{_STYLE}</style></head><body>\n"
 )
 
 
@@ -74,10 +84,15 @@ class Card:
     box: Box | None = None
 
 
+def start(title: str) -> str:
+    """The beginning of a file, up to its body: no script runs in it, and nothing is fetched."""
+    return f"{_START}<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+
+
 def sheet(cards: Iterable[Card]) -> Iterator[str]:
     """The HTML, part by part: of many screenshots it is never held as a whole."""
     counts: Counter[str] = Counter()
-    yield _START
+    yield start("Screenshots and their pages")
     for card in cards:
         counts[card.answer] += 1
         yield _article(card)
@@ -89,11 +104,8 @@ def sheet(cards: Iterable[Card]) -> Iterator[str]:
 def _article(card: Card) -> str:
     place = f" {escape(card.place)}" if card.place else ""
     note = f"<p>{escape(card.note)}</p>" if card.note else ""
-    shot = f"<div>{_img(card.screenshot, _SHOT_SIZE)}</div>" if card.screenshot else ""
-    page = ""
-    if card.page:
-        spot = f"<i style='{style_of(card.box)}'></i>" if card.box else ""
-        page = f"<div>{_img(card.page, _PAGE_SIZE)}{spot}</div>"
+    shot = f"<div>{img(card.screenshot, _SHOT_SIZE)}</div>" if card.screenshot else ""
+    page = f"<div>{img(card.page, _PAGE_SIZE)}{spot(card.box)}</div>" if card.page else ""
     return (
         f"<article{' class=sure' if card.sure else ''}><h2>{escape(card.name)}</h2>"
         f"<p><b>{escape(card.answer)}</b>{place}</p>{note}"
@@ -101,13 +113,19 @@ def _article(card: Card) -> str:
     )
 
 
-def _img(picture: Image, size: tuple[int, int]) -> str:
+def img(picture: Image, size: tuple[int, int]) -> str:
+    """A picture inside the file, of at most `size` pixels."""
     small = picture.convert("RGB")
     small.thumbnail(size, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=_QUALITY)
     code = base64.b64encode(buffer.getvalue()).decode()
     return f"<img alt='' src='data:image/jpeg;base64,{code}'>"
+
+
+def spot(box: Box | None) -> str:
+    """A frame over the picture that stands before it."""
+    return f"<i style='{style_of(box)}'></i>" if box else ""
 
 
 def style_of(box: Box) -> str:

@@ -22,7 +22,12 @@ from tests.contracts.reference import Reference
 from tests.qdrant_server import QdrantServer
 
 PAGES = Schema(
-    views=(View("visual", "dense", 16), View("text", "multi", 8), View("lexical", "sparse")),
+    views=(
+        View("visual", "dense", 16),
+        View("text", "multi", 8),
+        View("lexical", "sparse"),
+        View("labels", "sparse", idf=False),
+    ),
     fields={
         "document": "keyword",
         "tags": "keyword",
@@ -59,7 +64,7 @@ class Backend:
 
     open: Callable[..., Index]
     tolerance: Mapping[str, float] = field(
-        default_factory=lambda: {"visual": 1e-5, "text": 1e-5, "lexical": 1e-5}
+        default_factory=lambda: {view.name: 1e-5 for view in PAGES.views}
     )
     compacts: bool = True
 
@@ -216,6 +221,9 @@ def make_vectors(random: np.random.Generator) -> dict[str, Vector]:
         "lexical": SparseVector(
             (terms * 20_000_003).astype(np.uint32),  # spread over all of uint32
             random.uniform(0.1, 2.0, len(terms)).astype(np.float32),
+        ),
+        "labels": SparseVector(
+            terms.astype(np.uint32), random.uniform(0.01, 1.0, len(terms)).astype(np.float32)
         ),
     }
 

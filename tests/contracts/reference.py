@@ -56,7 +56,8 @@ class Reference(Collection):
     def scores(self, view: str, query: Vector, where: Filter) -> dict[PointId, float]:
         """The score of every point that a search of the view may find."""
         terms = self.statistics(view, query)
-        weights = {term: idf(total, frequency) for term, (total, frequency) in terms.items()}
+        usual = self.schema.view(view).idf
+        weights = {term: idf(*counts) if usual else 1.0 for term, counts in terms.items()}
         scores = {
             point.id: score(query, point.vectors[view], weights)
             for point in self.selected(where)

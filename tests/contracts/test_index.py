@@ -110,7 +110,7 @@ def check_all(filled: Filled) -> None:
     assert [point.id for point in found] == list(expected)
     for point in found:
         check_same_point(point, expected[point.id])
-    check_searches(filled, EVERYTHING, 1000, ["visual", "text", "lexical"])
+    check_searches(filled, EVERYTHING, 1000, ["visual", "text", "lexical", "labels"])
 
 
 # Reading, in each shape of an index: as written, optimized, reopened.
@@ -118,11 +118,11 @@ def check_all(filled: Filled) -> None:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_search_finds_the_best_that_the_filter_selects(filled: Filled, name: str) -> None:
-    check_searches(filled, FILTERS[name], 10, ["visual", "text", "lexical"])
+    check_searches(filled, FILTERS[name], 10, ["visual", "text", "lexical", "labels"])
 
 
 def test_a_limit_beyond_the_count_finds_all_and_no_more(filled: Filled) -> None:
-    check_searches(filled, EVERYTHING, 1000, ["visual", "text", "lexical"])
+    check_searches(filled, EVERYTHING, 1000, ["visual", "text", "lexical", "labels"])
 
 
 def test_a_multi_view_takes_one_row_in_either_shape(filled: Filled) -> None:
@@ -315,7 +315,7 @@ def test_what_is_deleted_is_gone_from_every_answer(fresh: Filled, name: str) -> 
     assert pages.count(EVERYTHING) == len(left)
     assert pages.count(where) == 0
     assert sum(pages.facet("ready", EVERYTHING).values()) == len(left)
-    check_searches(fresh, EVERYTHING, 100, ["visual", "text"])
+    check_searches(fresh, EVERYTHING, 100, ["visual", "text", "labels"])
     pages.delete(where)
     assert pages.count(EVERYTHING) == len(left)
 

@@ -228,7 +228,7 @@ def test_files_are_read_while_a_model_that_leaves_the_cpu_encodes(
 ) -> None:
     for number in range(12):
         builders.write_text_pdf(folder / f"{number}.pdf", [f"heron {number}", f"otter {number}"])
-    for view in ("text", "picture"):
+    for view in ("text", "labels", "picture"):
         monkeypatch.setattr(engine.encoders[view], "leaves_cpu", True, raising=False)
     monkeypatch.setattr(vectors, "ENCODE_PAGES_ELSEWHERE", 4)
     meanwhile: set[int] = set()
@@ -240,7 +240,7 @@ def test_files_are_read_while_a_model_that_leaves_the_cpu_encodes(
     report = ingest.run([folder], engine, progress=watch)
     assert set(statuses(report).values()) == {"done"}
     assert max(meanwhile) > 0
-    assert engine.status()["vectors"] == {"text": 24, "lexical": 24, "picture": 24}
+    assert engine.status()["vectors"] == {"text": 24, "lexical": 24, "labels": 0, "picture": 24}
     assert all(d.state is DocumentState.DONE for d in engine.documents.all())
 
 
@@ -258,7 +258,7 @@ def test_on_a_cpu_words_come_first(
 
     ingest.run([folder], engine, progress=watch)
     assert meanwhile == {0}
-    assert engine.status()["vectors"] == {"text": 12, "lexical": 12, "picture": 12}
+    assert engine.status()["vectors"] == {"text": 12, "lexical": 12, "labels": 0, "picture": 12}
 
 
 def test_a_model_that_fails_elsewhere_ends_the_run(

@@ -83,6 +83,12 @@ def test_words_find_the_page(page: Page) -> None:
     assert first.locator(".mm-place").inner_text().startswith("page 4 of ")
     assert first.locator("mark").count()
     page.wait_for_function("document.querySelector('.mm-hit img').naturalWidth > 100")
+    words, picture = first.locator(".mm-word"), first.locator("img").bounding_box()
+    assert picture is not None
+    for word in filter(None, (words.nth(n).bounding_box() for n in range(words.count()))):
+        assert picture["x"] < word["x"] < word["x"] + word["width"] < picture["x"] + 148
+        assert picture["y"] < word["y"] < word["y"] + word["height"] < picture["y"] + 148
+    assert words.count() > 2
 
 
 def test_a_result_opens_its_page_picture(page: Page) -> None:

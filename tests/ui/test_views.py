@@ -81,22 +81,28 @@ def test_the_place_is_said_as_the_kind_has_it(
 
 
 @pytest.mark.parametrize(
-    ("snippet", "text", "expected"),
+    ("snippet", "spans", "expected"),
     [
-        (
-            "Revenue, by region: Europe",
-            "revenue by region",
-            "<mark>Revenue</mark>, by <mark>region</mark>: Europe",
-        ),
-        ("two invoices", "invoice", "two <mark>invoices</mark>"),
-        ("no. INV-2024/0013.", "INV-2024/0013", "no. <mark>INV-2024/0013</mark>."),
-        ("a < b & <b>", "b", "a &lt; <mark>b</mark> &amp; &lt;<mark>b</mark>&gt;"),
-        ("nothing to see", "", "nothing to see"),
-        ("", "revenue", ""),
+        ("Revenue, by region: Europe", [(0, 18)], "<mark>Revenue, by region</mark>: Europe"),
+        ("a < b & <b>", [(4, 5), (9, 10)], "a &lt; <mark>b</mark> &amp; &lt;<mark>b</mark>&gt;"),
+        ("<script>", [(0, 8)], "<mark>&lt;script&gt;</mark>"),
+        ("nothing to see", [], "nothing to see"),
+        ("", [], ""),
     ],
 )
-def test_words_of_the_query_are_marked(snippet: str, text: str, expected: str) -> None:
-    assert views.marked(snippet, text) == expected
+def test_words_of_the_query_are_marked(
+    snippet: str, spans: list[tuple[int, int]], expected: str
+) -> None:
+    assert views.marked(snippet, spans) == expected
+    assert expected in show(make_hit(snippet=snippet or "-", snippet_marks=tuple(spans)))
+
+
+def test_words_of_the_query_are_marked_on_the_picture() -> None:
+    html = show(make_hit(marks=(Box(0.1, 0.2, 0.3, 0.25), Box(0.5, 0.5, 0.6, 0.52))), "revenue")
+    link = html.split("<a class='mm-picture'")[1].split("</a>")[0]
+    assert "<i class='mm-word' style='left:10.00%;top:20.00%;width:20.00%;height:5.00%'>" in link
+    assert link.count("mm-word") == 2
+    assert "mm-word" not in show(make_hit(), "revenue")
 
 
 def test_the_very_page_has_the_spot_marked() -> None:
