@@ -6,8 +6,8 @@ DATA has collections below it, each with `queries.jsonl` and `qrels.tsv`: texts 
 files, or photos (`images/`). Of each are printed the figures of all views together, of words alone
 (`lexical`) and of meaning alone (`text`); of files by query and by document. With --scans the
 collections of texts and PDFs are also searched as pictures of their pages: PDFs drawn at 150 dpi
-without their text, texts as poor scans (100 to 150 dpi, skewed, blurred, noisy, JPEG), a sample of
---docs of each beside the same sample of clean text.
+without their text, texts drawn on pages, a sample of --docs of each beside the same sample of clean
+text; those in Latin letters as poor scans (100 to 150 dpi, skewed, blurred, noisy, JPEG).
 
 not here    of queries whose pages (or, of texts, documents) are hidden, the share called weak
 not weak    of queries whose right page comes first, the share not called weak
@@ -19,6 +19,7 @@ import argparse
 import json
 import random
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -186,12 +187,15 @@ def _sample(folder: Path, into: Path, most: int) -> Path:
 
 
 def _drawn_texts(folder: Path, into: Path) -> Path:
-    """The documents of a collection as poor scans of their pages."""
+    """The documents of a collection as pictures of their pages, in Latin letters as poor scans."""
     into.mkdir(parents=True, exist_ok=True)
     for number, doc in enumerate(texts.read(folder)):
         file = into / f"{doc['id']}.jpg"
         if not file.exists():
-            scan = degraded(texts.draw(texts.text_of(doc), _DPI), number)
+            text = texts.text_of(doc)
+            scan = texts.draw(text, _DPI).convert("RGB")
+            if text.isascii() or "LATIN" in unicodedata.name(text[0], ""):
+                scan = degraded(scan, number)
             scan.save(file, quality=90, dpi=(scan.width / 8.27, scan.width / 8.27))
     rows = (line.split("\t") for line in (folder / "qrels.tsv").read_text("utf-8").splitlines())
     _write(into / "qrels.tsv", (f"{query}\t{doc}.jpg\t{grade}" for query, doc, grade in rows))

@@ -134,7 +134,7 @@ def _reaches(level: Level, text: str, scores: Mapping[str, float], known: Backgr
     if "numbers missing" in scores and not asks:  # another invoice, however alike
         return False
     limits = known.questions if asks else known.stretches
-    if asks and not any(view in scores for view in limits):  # no model knows the language
+    if not any(view in scores for view in limits):  # no model knows the language
         return words >= _ANSWERING[level]
     by_meaning = any(scores.get(view, 0.0) > limit[level] for view, limit in limits.items())
     return by_meaning and (level == "possible" or words >= 0.5)

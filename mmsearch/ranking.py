@@ -73,8 +73,8 @@ def by_words(
     points = {id_ for found in ranked.values() for id_, _ in found}
     pages = {page.id: page for page in engine.index.pages.retrieve(list(points), payload=payload)}
     # One word of several, such as the "photo" of "a photo of a dog", says little.
-    telling = max((w.words for w in wordings.values()), default=1.0)
-    telling = 1.0 if any(w.shared > 1 for w in wordings.values()) else telling
+    shared = max((w.shared for w in wordings.values()), default=0)
+    telling = max(w.words for w in wordings.values()) if shared == 1 else 1.0
     least = 1.0 if len(words) <= _KEYWORDS else 0.0
     join = partial(
         fusion.relative_sum,
