@@ -2,6 +2,9 @@
 
     python -m bench.fusion FOLDER... [--json]
 
+All are of the lists of words (`lexical`) and of meaning (`text`); the last row is the engine's own
+order, which adds the pages around and the wording to the fusion before.
+
 A FOLDER is either a text collection (`docs.jsonl`, `queries.jsonl`, `qrels.tsv`) or one of PDFs
 (`pdfs/` or the files themselves, `queries.jsonl`, `qrels.tsv` with ids `FILE.pdf#PAGE`).
 """
@@ -19,7 +22,8 @@ import mmsearch
 from bench.texts import add_texts
 from mmsearch import fusion
 from mmsearch.config import Settings
-from mmsearch.engine import SearchEngine
+from mmsearch.encoders.minilm import MiniLmEncoder
+from mmsearch.engine import DEPTH, SearchEngine
 from mmsearch.evaluate import MEASURES, measure, read_qrels, read_queries
 
 Lists = Mapping[str, Sequence[tuple[str, float]]]
@@ -38,17 +42,32 @@ def main() -> None:
         table[folder.name] = {name: _score(fuse, lists, qrels) for name, fuse in FUSIONS.items()}
         for name, figures in table[folder.name].items():
             shown = "  ".join(f"{k} {figures[k]:.4f}" for k in ("nDCG@10", "hit@1", "hit@5"))
-            print(f"{folder.name:14} {name:24} {shown}", flush=True)
+            print(f"{folder.name:14} {name:32} {shown}", flush=True)
     if arguments.json:
         print(json.dumps(table))
 
 
 def _rrf(k: float, text: float) -> Fusion:
-    return lambda lists: fusion.reciprocal_rank(lists, {"text": text}, k=k)
+    return lambda lists: fusion.reciprocal_rank(_two(lists), {"text": text}, k=k)
 
 
 def _normalised(text: float) -> Fusion:
-    return lambda lists: fusion.normalised_sum(lists, {"text": text})
+    return lambda lists: fusion.normalised_sum(_two(lists), {"text": text})
+
+
+def _two(lists: Lists) -> Lists:
+    return {view: lists[view] for view in ("lexical", "text")}
+
+
+def _relative(least: float, text: float) -> Fusion:
+    return lambda lists: fusion.relative_sum(
+        _two(lists),
+        {"text": text},
+        scales={"text": MiniLmEncoder.scale},
+        standout={"lexical": least},
+        trust={},
+        depth=DEPTH,
+    )
 
 
 FUSIONS: dict[str, Fusion] = {
@@ -56,6 +75,9 @@ FUSIONS: dict[str, Fusion] = {
     "text alone": lambda lists: list(lists["text"]),
     **{f"rrf k={k} text={w}": _rrf(k, w) for k in (10, 60) for w in (0.5, 1.0, 2.0)},
     **{f"normalised text={w}": _normalised(w) for w in (0.5, 0.75, 1.0, 1.5, 2.0)},
+    **{f"relative text={w}": _relative(1.0, w) for w in (0.8, 1.6)},
+    **{f"relative, standing out text={w}": _relative(0.0, w) for w in (0.5, 0.8, 1.2)},
+    "with pages around and wording": lambda lists: list(lists["shipped"]),
 }
 
 
@@ -97,9 +119,10 @@ def _views(engine: SearchEngine, text: str, *, pages: bool) -> Lists:
         id_ = f"{Path(name).name}#{hit.page}" if pages else name
         for view, score in hit.scores.items():
             lists.setdefault(view, []).append((id_, score))
+        lists.setdefault("shipped", []).append((id_, hit.score))
     return {
         view: sorted(lists.get(view, []), key=lambda row: (-row[1], row[0]))
-        for view in engine.encoders
+        for view in ("lexical", "text", "shipped")
     }
 
 

@@ -15,6 +15,10 @@ HEADER = (
     "<header class='mm-header'><h1>mmsearch</h1>"
     "<p>Find the page, by words or by a screenshot.</p></header>"
 )
+_NOT_HERE = (
+    "<p class='mm-problem' role='status'>This does not seem to be in the archive. "
+    "The nearest pages are below.</p>"
+)
 
 
 def welcome(pages: int) -> str:
@@ -49,7 +53,8 @@ def results(hits: Sequence[Hit], query: Query, *, seconds: float) -> str:
     )
     if hits:
         items = "".join(_item(hit, query) for hit in hits)
-        return f"{took}<ol class='mm-hits'>{items}</ol>"
+        weak = query.image is None and hits[0].confidence == "weak"
+        return f"{took}{_NOT_HERE if weak else ''}<ol class='mm-hits'>{items}</ol>"
     return _message(
         "Nothing found" + (f" for “{escape(text)}”." if text else "."),
         "Try fewer or other words, or a screenshot with some text on it.",
@@ -95,10 +100,14 @@ def _item(hit: Hit, query: Query) -> str:
 
 
 def _sure(hit: Hit, query: Query) -> str:
-    """Whether the query's image was cut from this page; nothing where there is no image."""
+    """How sure it is that this is what was asked for: a screenshot's page, or one for the words."""
     if hit.match:
         return "<strong class='mm-sure'>This very page</strong> "
-    return "<span class='mm-similar'>Looks similar</span> " if query.image is not None else ""
+    if query.image is not None:
+        return "<span class='mm-similar'>Looks similar</span> "
+    if hit.confidence == "strong":
+        return "<strong class='mm-sure'>Strong match</strong> "
+    return f"<span class='mm-similar'>{hit.confidence.capitalize()} match</span> "
 
 
 def _words(hit: Hit) -> str:

@@ -61,8 +61,10 @@ def search(
     if not hits:
         nothing = "nothing found" if page == 1 else f"nothing more: page {page} is behind the end"
         say("the index is empty; add files: mmsearch ingest PATH" if empty else nothing)
+    if hits and not image and page == 1 and hits[0].confidence == "weak":
+        say("this does not seem to be in the archive; the nearest pages are:")
     for hit in hits:
-        sure = f": {_sure(hit)}" if image else ""
+        sure = f": {_sure(hit)}" if image else f": {hit.confidence}"
         show(f"{hit.rank:3}  {hit.score:.4f}  {hit.document.title}, {place_of(hit)}{sure}")
         others = len(hit.document.paths) - 1
         show(f"     {hit.document.paths[0]}" + (f" and {others} more" if others else ""))
@@ -181,6 +183,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "marks": [list(box) for box in hit.marks],
         "box": list(hit.box) if hit.box else None,
         "match": match_row(hit),
+        "confidence": hit.confidence,
         "scores": dict(hit.scores),
         "also_in": [twin_row(twin) for twin in hit.also_in],
         "labels": [{"name": name, "probability": sure} for name, sure in hit.labels],
