@@ -41,6 +41,7 @@ _SHARED: Mapping[Level, tuple[float, float]] = {"possible": (1.1, 1.75), "strong
 _ANSWERING: Mapping[Level, float] = {"possible": 0.6, "strong": 0.95}  # share of words
 _LABELS: Mapping[Level, float] = {"possible": 0.15, "strong": 0.5}  # of 429 unrelated, 1 % above
 _MOST_CHARACTERS = 20_000  # of a page
+_SURELY = 0.15  # above what is good
 _NAME = "background.json"
 _QUESTION = re.compile(
     r"[?？؟]|か。?$|^(who|what|which|when|where|why|how|do|does|did|can|could|should)\b",
@@ -97,13 +98,14 @@ def background(engine: SearchEngine) -> Background:
     """That of an index; measured where it is new or has grown, and kept in its page store."""
     pages = engine.index.pages.count(READY)
     if pages < LEAST_PAGES:
-        return Background(pages)
+        return _usual(engine, pages)
     with suppress(NotFound, UnreadableFile, ValueError, TypeError, KeyError):
         known = Background(**json.loads(engine.store.read(_NAME)))
         if pages / _CHANGED < known.pages < pages * _CHANGED and {*known.shared} == {*_SHARED}:
             return known
     measured = _measured(engine, pages)
-    engine.store.write(_NAME, json.dumps(asdict(measured)).encode())
+    with suppress(OSError):  # a full or read-only disk: it is measured again
+        engine.store.write(_NAME, json.dumps(asdict(measured)).encode())
     return measured
 
 
@@ -138,6 +140,17 @@ def _reaches(level: Level, text: str, scores: Mapping[str, float], known: Backgr
         return words >= _ANSWERING[level]
     by_meaning = any(scores.get(view, 0.0) > limit[level] for view, limit in limits.items())
     return by_meaning and (level == "possible" or words >= 0.5)
+
+
+def _usual(engine: SearchEngine, pages: int) -> Background:
+    """For an index that is too small to be asked: what its models usually score."""
+    scales = {view: getattr(e, "scale", None) for view, e in engine.encoders.items()}
+    limits: dict[str, Mapping[Level, float]] = {
+        view: {"possible": scale[1], "strong": scale[1] + _SURELY}
+        for view, scale in scales.items()
+        if scale and engine.encoders[view].kind != "sparse"
+    }
+    return Background(pages, questions=limits, stretches=limits)
 
 
 def _measured(engine: SearchEngine, pages: int) -> Background:
