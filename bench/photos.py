@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -31,6 +32,7 @@ QUERIES = Path(__file__).with_name("photo_queries.tsv")
 _ID = 9  # characters of a WordNet id
 _QUANTILES = (0.1, 0.5, 0.9, 0.99, 1.0)
 
+Ocr = Literal["auto", "rapidocr", "tesseract", "off"]  # the setting
 Asked = Sequence[tuple[str, frozenset[str]]]  # a query, and the ids of the classes it asks for
 
 
@@ -39,7 +41,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--unrelated", type=Path, help="lines of {text} that no photo answers")
-    parser.add_argument("--ocr", default="off", help="the setting; text on a photo is read first")
+    parser.add_argument(
+        "--ocr", choices=get_args(Ocr), default="off", help="text on a photo is read first"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +54,7 @@ def main() -> None:
         print(json.dumps(figures))
 
 
-def measured(source: Path, unrelated: Path | None, ocr: str, folder: Path) -> dict[str, object]:
+def measured(source: Path, unrelated: Path | None, ocr: Ocr, folder: Path) -> dict[str, object]:
     """What `main` prints, by name; the index is made in `folder`."""
     there = _copy(source / "images", folder / "photos")
     settings = Settings(index=str(folder / "index"), profile="lite", ocr=ocr)

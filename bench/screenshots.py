@@ -220,11 +220,12 @@ def _without_margins(ours: Grey, theirs: Grey) -> tuple[Grey, Grey]:
     if abs(tall - 1) > _EDGE:
         return ours, theirs[:0]
     height, width = min(first.shape, second.shape)
-    first, second = (
-        cv2.GaussianBlur(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), (0, 0), 1)
-        for part in drawn  # thin lines fall on other pixels
+    small = (cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) for part in drawn)
+    one, other = (
+        np.asarray(cv2.GaussianBlur(part, (0, 0), 1), np.uint8)
+        for part in small  # thin lines fall on other pixels
     )
-    return np.asarray(first, np.uint8), np.asarray(second, np.uint8)
+    return one, other
 
 
 def _likeness(page: Grey, part: Grey) -> float:

@@ -115,6 +115,13 @@ class Known:
         """What is known of a document now: other processes ingest and remove as well."""
         return self._documents.get(id_).get(id_)
 
+    def new_record(self, id_: str, source: Source) -> Document:
+        """The first record of a file's bytes; a new version keeps the tags of the one before."""
+        path = str(source.path)
+        before = self._documents.at(path) if path in self.places else ()
+        tags = {tag for document in before for tag in document.tags}
+        return Document(id_, size=source.size, tags=tuple(sorted(tags)))
+
     def forget_old_version(self, source: Source, id_: str, *, keep_done: bool = False) -> None:
         """The file has other bytes than when it was last read: its old document loses the path.
 

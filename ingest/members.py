@@ -11,7 +11,7 @@ from ingest.report import FileResult, Report
 from mmsearch.documents import Documents
 from mmsearch.errors import NeedsPassword
 from mmsearch.paths import INSIDE
-from mmsearch.types import Document, DocumentState
+from mmsearch.types import DocumentState
 
 _NAMED = 5  # files that could not be unpacked, in the record of their archive
 
@@ -45,7 +45,8 @@ class OpenArchives:
     def open(self, found: Hashed) -> None:
         """Files of this archive follow."""
         source = found.source
-        known = self._known.record(found.document) or Document(found.document, size=source.size)
+        id_ = found.document
+        known = self._known.record(id_) or self._known.new_record(id_, source)
         self._documents.put(
             replace(
                 with_place(known, source),

@@ -22,7 +22,7 @@ from ingest.report import FileResult, Progress, Report, Status
 from ingest.sources import Named, Passed, Source
 from ingest.vectors import Reading, Vectors, is_immediate
 from ingest.workplace import Workplace
-from mmsearch import documents
+from mmsearch import changes, documents
 from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import UnreadableFile
@@ -256,7 +256,7 @@ class _Run:
             self._finder.release(source)
             self._join(known, source)
             return None
-        document = with_place(known or Document(id_, size=source.size), source)
+        document = with_place(known or self._known.new_record(id_, source), source)
         document = replace(
             document, state=DocumentState.PENDING, reason="", error="", sidecar=found.sidecar
         )
@@ -271,11 +271,7 @@ class _Run:
         """A further place of a document that has been dealt with."""
         document = with_place(known, source)
         if document != known:
-            # The record goes last: if this is cut short, the next run does it again.
-            self._index.pages.set_payload(
-                documents.shared_payload(document), documents.of_document(known.id)
-            )
-            self._documents.put(document)
+            changes.rewrite(self._engine, document)
         failed = known.state is DocumentState.FAILED
         self._known.forget_old_version(source, known.id, keep_done=failed)
         touched = str(source.path) in known.paths  # another time of change, the same bytes
@@ -342,7 +338,7 @@ class _Run:
         if page.warning:
             reading.failed_pages[page.number] = page.warning
             self._progress.pages_failed += 1
-        self._count(reading, blank=page.blank)
+        self._count(reading, blank=documents.is_blank(page))
         self._progress.pages += 1
 
     def _words(self, document: Document, page: Page) -> str:
@@ -381,8 +377,7 @@ class _Run:
             documents.shared_payload(reading.document) | {"ready": 1},
             documents.of_document(reading.document.id),
         )
-        self._vectors.add(reading)
-        self._progress.vectors_wanted += reading.encodable
+        self._progress.vectors_wanted += self._vectors.add(reading)
         self._progress.files += 1
         self._progress.bytes_done += reading.source.size
 
@@ -393,7 +388,7 @@ class _Run:
         if not mixed and self._known.is_visible(document.id):
             # It was read once: what is there of it is found as before, whatever ails the file now.
             before = reading.before or document
-            document = replace(before, locations=document.locations)
+            document = replace(before, locations=document.locations, tags=document.tags)
             self._index.pages.set_payload(
                 documents.shared_payload(document) | {"ready": 1},
                 documents.of_document(document.id),
@@ -441,11 +436,11 @@ class _Run:
             self._skipped(twin, document, f"same content as {reading.source.path}")
 
     def _still_there(self, reading: Reading) -> bool:
-        """Take over where the document is known by now; clear up if somebody removed it."""
+        """Take over its places and tags as they are by now; clear up if somebody removed it."""
         document = reading.document
         known = self._known.record(document.id)
         if known:
-            document = replace(document, locations=known.locations)
+            document = replace(document, locations=known.locations, tags=known.tags)
             reading.document = with_place(document, *reading.twins)
             return True
         self._engine.forget(document, set(document.paths))  # pages written since the removal

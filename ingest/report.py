@@ -51,9 +51,10 @@ class Progress:
     """Where a run stands; handed to the `progress` callback after every change.
 
     `files` and `bytes_done` count those that were read or need not be. `files_found` and
-    `bytes_found` grow until `walked`, and a little beyond as archives are opened. `workers` says
-    what each process is doing at the moment. The phases `opening` and `sampling` are those of a
-    forecast.
+    `bytes_found` grow until `walked`, and a little beyond as archives are opened. `vectors` and
+    `vectors_wanted` count a page once for each view that takes time, as far as its vector is not
+    there from an earlier run. `workers` says what each process is doing at the moment. The phases
+    `opening` and `sampling` are those of a forecast.
     """
 
     files: int = 0

@@ -59,7 +59,7 @@ class Vectors:
         encoded: Callable[[int], None],
         done: Callable[[Reading], None],
     ) -> None:
-        """`encoded` is told of every number of pages that were encoded, `done` of each document."""
+        """`encoded` is told how many pages went through a view, `done` of each document."""
         self._engine = engine
         self._encoded = encoded
         self._done = done
@@ -71,9 +71,14 @@ class Vectors:
         self._encoding: Iterator[Future[_Vectors] | None] | None = None  # of one group
         self._awaited: Future[_Vectors] | None = None
 
-    def add(self, reading: Reading) -> None:
-        """A document became visible."""
+    def add(self, reading: Reading) -> int:
+        """A document became visible; returns how many vectors are to be made of it."""
         self._waiting.append(reading)
+        views = [name for name, encoder in self._later.items() if _has_view(reading, encoder)]
+        if reading.before is None:
+            return len(views) * reading.encodable
+        pages = self._engine.index.pages  # some may have theirs of an earlier run
+        return sum(pages.count(self._lacking(reading, view)) for view in views)
 
     def go_on(self) -> None:
         """Encode as far as is possible without waiting, full batches only; on a CPU not at all."""
@@ -127,7 +132,7 @@ class Vectors:
             missing = {
                 point: (reading, number)
                 for reading in group
-                if encoder.reads != "photo" or reading.document.kind in documents.PHOTO_KINDS
+                if _has_view(reading, encoder)
                 for point, number in self._missing(reading, name)
             }
             for start in range(0, len(missing), self._at_once):
@@ -158,12 +163,20 @@ class Vectors:
 
     def _missing(self, reading: Reading, view: str) -> list[tuple[str, int]]:
         """The points of a document without a vector in `view` and their numbers, in page order."""
-        where = documents.of_document(reading.document.id) & Filter(must_not=(HasVector(view),))
-        if self._engine.settings.blank_pages == "skip":
-            where &= filters.equals("blank", 0)
+        where = self._lacking(reading, view)
         points = self._engine.index.pages.scroll(where, payload=["number"])
         pages = ((point.id, int(point.payload["number"])) for point in points)
         return sorted(pages, key=lambda page: page[1])
+
+    def _lacking(self, reading: Reading, view: str) -> Filter:
+        where = documents.of_document(reading.document.id) & Filter(must_not=(HasVector(view),))
+        if self._engine.settings.blank_pages == "skip":
+            where &= filters.equals("blank", 0)
+        return where
+
+
+def _has_view(reading: Reading, encoder: Encoder) -> bool:
+    return encoder.reads != "photo" or reading.document.kind in documents.PHOTO_KINDS
 
 
 def _vectors(encoder: Encoder, contents: Mapping[str, PageContent]) -> _Vectors:

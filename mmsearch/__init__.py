@@ -6,9 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmsearch.engine import SearchEngine, open
+    from mmsearch.engine import SearchEngine
     from mmsearch.errors import MMSearchError
     from mmsearch.filters import Filter
+    from mmsearch.opening import open
     from mmsearch.types import Box, Document, Hit, Query
 
 __version__ = "0.1.0"
@@ -16,7 +17,7 @@ __all__ = ["Box", "Document", "Filter", "Hit", "MMSearchError", "Query", "Search
 
 _HOMES = {
     "SearchEngine": "engine",
-    "open": "engine",
+    "open": "opening",
     "MMSearchError": "errors",
     "Filter": "filters",
     "Box": "types",

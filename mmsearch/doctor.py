@@ -151,8 +151,8 @@ def _folder(name: str, folder: Path) -> Check:
 
 def _index(settings: Settings) -> tuple[Check, Profile | None]:
     """The index and its profile, where there is one that can be opened."""
-    from mmsearch.engine import open as open_
-    from mmsearch.engine import without_password
+    from mmsearch.opening import open as open_
+    from mmsearch.opening import without_password
 
     shown = without_password(settings.index)
     try:

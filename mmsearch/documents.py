@@ -74,7 +74,7 @@ def page_payload(document: Document, page: Page) -> Payload:
         "width": page.width,
         "height": page.height,
         "letters": sum(map(str.isalnum, text.text)),
-        "blank": int(page.blank and not page.caption),
+        "blank": int(is_blank(page)),
         "ready": 0,
     }
     if language := language_of(page.full_text):
@@ -89,6 +89,11 @@ def page_payload(document: Document, page: Page) -> Payload:
     if page.seconds is not None:
         payload["seconds"] = page.seconds
     return payload | shared_payload(document)
+
+
+def is_blank(page: Page) -> bool:
+    """Whether there is nothing to find a page by; a blank one may have a caption."""
+    return page.blank and not page.caption
 
 
 def is_photo(payload: Payload) -> bool:

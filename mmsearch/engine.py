@@ -13,43 +13,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsearch import (
+    changes,
     confidence,
-    config,
-    documents,
     duplicates,
     evidence,
     facets,
     filters,
     fusion,
     grouping,
+    mixing,
     narrowing,
     profiles,
     ranking,
 )
 from mmsearch.config import Settings
-from mmsearch.documents import DOCUMENT_SCHEMA, PAGE_FIELDS, READY, Documents
+from mmsearch.documents import READY, Documents, is_photo
 from mmsearch.encoders import Encoder, PageContent, Reads
 from mmsearch.errors import (
-    FormatMismatch,
     InvalidQuery,
     InvalidSetting,
-    MissingModel,
     MMSearchError,
     NotFound,
-    ProfileMismatch,
     UnreadableFile,
-    UnusableModel,
 )
 from mmsearch.filters import Filter
-from mmsearch.index import FORMAT, Index, Point, Schema, Search
+from mmsearch.index import Index, Point, Search
 from mmsearch.labels.names import subject
 from mmsearch.page_store import PageStore
-from mmsearch.paths import absolute, is_below
 from mmsearch.rerankers import Reranker
 from mmsearch.types import Document, Hit, Label, Match, Query, Twin
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from mmsearch.mixing import Source
 
 _BACKGROUND_SECONDS = 60.0  # until it is looked whether the index has grown
 DEPTH = 100  # pages asked of each view: the fused list is cut from these
@@ -66,71 +63,6 @@ class Candidate:
     score: float
     scores: Mapping[str, float]
     match: Match | None = None
-
-
-def open(
-    index: str | Path | None = None,
-    *,
-    url: str | None = None,
-    profile: str | None = None,
-    create: bool = True,
-    settings: Settings | None = None,
-) -> SearchEngine:
-    """Open an index and everything that searches it.
-
-    Args:
-        index: index folder; `url`: address of a Qdrant server instead.
-        profile: for a new index; for an existing one it must be the one it was made with.
-        create: make the index where there is none.
-        settings: instead of environment and `mmsearch.toml`.
-
-    Raises:
-        NotFound: there is no index and `create` is False.
-        ProfileMismatch: the index was made with another profile or model.
-        FormatMismatch: the index was made by an older or newer mmsearch.
-        IndexLocked: another process holds it and does not answer.
-        IndexUnavailable: the server does not answer.
-    """
-    settings = settings or config.load()
-    address = url or str(index or settings.index)
-    remote = "://" in address
-    # The page store would take ~ for the home folder, the index would not.
-    address = without_password(address) if remote else str(Path(address).expanduser())
-    known = _known_info(address, settings, remote=remote)
-    if known is None and not create:
-        raise NotFound(
-            f"{address}: there is no index; make one: mmsearch ingest PATH --index {address}"
-        )
-    wanted = profiles.full_name(profile or settings.profile)
-    if known is not None:
-        _check_format(address, known)
-        wanted = _check_profile(address, known, wanted)
-    chosen = profiles.load(wanted, settings)
-    encoders = {view.name: profiles.create_encoder(view, chosen, settings) for view in chosen.views}
-    reranker = profiles.create_reranker(chosen, settings)
-    info = _info(wanted, chosen, encoders, known)
-    if known is not None:
-        _check_models(address, known, info)
-    pages = Schema(
-        tuple(profiles.schema_view(name, encoder) for name, encoder in encoders.items()),
-        PAGE_FIELDS,
-    )
-    opened = _open_index(address, settings, info, pages, remote=remote)
-    try:  # it may have been made just now by another process
-        _check_format(address, opened.info)
-        _check_models(address, opened.info, info)
-    except MMSearchError:
-        opened.close()
-        raise
-    store = settings.store or (f"{address}/store" if not remote else f"{settings.collection}-store")
-    return SearchEngine(opened, chosen, encoders, PageStore(store), settings, reranker)
-
-
-def without_password(address: str) -> str:
-    """A URL as it may be shown: without what stands before an @."""
-    scheme, mark, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return scheme + mark + host.rpartition("@")[2] + slash + path if mark else address
 
 
 class SearchEngine:
@@ -160,22 +92,28 @@ class SearchEngine:
         self,
         text: str = "",
         *,
-        image: str | Path | bytes | Image | None = None,
+        image: Source | Sequence[Source] | None = None,
+        image_weight: float | None = None,
         limit: int = 10,
         offset: int = 0,
         where: Filter | str | None = None,
         group: bool = False,
         views: Sequence[str] | None = None,
-        rerank: bool | int = True,
+        rerank: bool | int | None = None,
         repair: bool = True,
     ) -> list[Hit]:
-        """Find the pages that match words, an image, or both.
+        """Find the pages that match words, images, or both.
 
-        Pages that the image was cut from come first, with the spot as `match`.
+        Pages that an image was cut from come first, with the spot as `match`; of several images,
+        those that the most were cut from.
 
         Args:
             text: words or a question.
-            image: a screenshot or photo: path, encoded bytes or picture.
+            image: a screenshot or photo: path, encoded bytes or picture. Of several, at most 8,
+                each is looked for by itself.
+            image_weight: how much images count beside words, in [0, 1], when both are looked for
+                apart and their lists are mixed; at 0 the words alone count. By default they are
+                looked for together, as one input where the profile's model takes both.
             limit: how many hits.
             offset: how many to pass over. All are cut from one list, `DEPTH` pages of each view,
                 and behind its end there are none.
@@ -183,7 +121,8 @@ class SearchEngine:
             group: only the best page of each document, with how many `more` were found.
             views: only these views of the index; all by default.
             rerank: whether the profile's reranker, where it has one, reorders the best pages, or
-                how many of them; by default its own number, 20 pictures or 50 texts.
+                how many of them; with True its own number, 20 pictures or 50 texts. By default it
+                does for words alone: by its makers' own figures it finds images no better.
             repair: whether window frames and the like are taken off the image where it is not found
                 as it is.
 
@@ -191,10 +130,10 @@ class SearchEngine:
             Hits, best first.
 
         Raises:
-            InvalidQuery: nothing to search for, or an image that is none.
-            InvalidSetting: a filter that cannot be read, or a number below 0.
+            InvalidQuery: nothing to search for, an image that is none, or too many.
+            InvalidSetting: a filter that cannot be read, or a number that is not allowed.
         """
-        query = self.query(text, image=image, repair=repair)
+        query = self.query(text, image=image, image_weight=image_weight, repair=repair)
         return self.answer(
             query, limit=limit, offset=offset, where=where, group=group, views=views, rerank=rerank
         )
@@ -208,16 +147,17 @@ class SearchEngine:
         where: Filter | str | None = None,
         group: bool = False,
         views: Sequence[str] | None = None,
-        rerank: bool | int = True,
+        rerank: bool | int | None = None,
     ) -> list[Hit]:
         """Find the pages for a query that was read before; see `search`."""
         if limit < 0 or offset < 0:
             raise InvalidSetting(f"limit {limit}, offset {offset}: neither may be below 0")
         found = self.candidates(query, where=where, views=views)
         end = offset + limit
+        rerank = query.image is None if rerank is None else rerank
         # Which pages are reranked does not depend on what is shown of them.
         if self.reranker and rerank and not all(c.match for c in found[: None if group else end]):
-            found = self.rerank(query, found, None if rerank is True else rerank)
+            found = mixing.rerank(self, query, found, None if rerank is True else rerank)
         if not group:
             return self.hits(query, found[offset:end], first=offset + 1)
         places = self._places([candidate.point for candidate in found])
@@ -272,27 +212,29 @@ class SearchEngine:
         self,
         text: str = "",
         *,
-        image: str | Path | bytes | Image | None = None,
+        image: Source | Sequence[Source] | None = None,
+        image_weight: float | None = None,
         repair: bool = True,
     ) -> Query:
-        """Check and read what is looked for, and `repair` the image where that is needed."""
+        """Check and read what is looked for, and `repair` images where that is needed."""
         text = text.strip()
-        if not text and image is None:
+        sources = mixing.several(image)
+        weight = mixing.check_weight(image_weight)
+        if not text and not sources:
             raise InvalidQuery(
                 'the query is empty; give words or an image: mmsearch search "words"'
             )
-        if image is None:
+        left = self.settings.max_pixels  # of all images together
+        pictures = []
+        for source in sources:
+            pictures.append(_picture(source, left))
+            left -= pictures[-1].width * pictures[-1].height
+        if text and (weight == 0 or not pictures):
             return Query(text)
-        given = _picture(image, self.settings)
-        if not repair:
-            return Query(text, given)
-        from mmsearch.screenshots.dewarp import dewarp
-        from mmsearch.screenshots.repair import repair as repair_
-
-        flat = dewarp(given)
-        repaired = repair_(flat or given)
-        steps = ("perspective removed",) * bool(flat) + repaired.steps
-        return Query(text, repaired.image, steps, given)
+        first, *more = [_image_query(picture, repair) for picture in pictures]
+        return replace(
+            first, text=text, more_images=tuple(more), image_weight=weight if text else None
+        )
 
     def candidates(
         self,
@@ -303,7 +245,7 @@ class SearchEngine:
     ) -> list[Candidate]:
         """The fused first-stage list of visible pages, best first, at most `DEPTH` a view.
 
-        Pages that the query's image was cut from come before all others.
+        Pages that an image of the query was cut from come before all others.
         """
         encoders = self._chosen(views)
         narrowed = self.narrow(where)
@@ -414,7 +356,7 @@ class SearchEngine:
         payloads = {
             point.id: point.payload
             for point in self.index.pages.retrieve(points, payload=["document", "number", *also])
-            if reads != "photo" or documents.is_photo(point.payload)
+            if reads != "photo" or is_photo(point.payload)
         }
         if reads == "text":
             return {point: PageContent(payload["text"]) for point, payload in payloads.items()}
@@ -453,7 +395,7 @@ class SearchEngine:
         found = self.index.pages.retrieve(ids, payload=shown, vectors=with_vectors)
         points = {point.id: point.payload for point in found}
         why = evidence.collect(self, query, found, by_passage) if snippet else {}
-        labels = self._labels(query, found, photos)
+        labels = self._labels(Query(query.text), found, photos)
         twins = duplicates.twins(self.index.pages, ids) if snippet else {}
         named = {document for others in twins.values() for document, _ in others}
         named |= {payload["document"] for payload in points.values()}
@@ -535,14 +477,7 @@ class SearchEngine:
 
     def find(self, name: str) -> list[Document]:
         """The documents that a path names, that lie in a folder or archive, or by start of id."""
-        path = str(absolute(name))
-        found = {document.id: document for document in self.documents.at(path)}
-        if not found or any(document.kind == "archive" for document in found.values()):
-            for document in self.documents.all():
-                inside = any(is_below(place, [path]) for place in document.paths)
-                if inside or (len(name) >= 6 and document.id.startswith(name.lower())):
-                    found[document.id] = document
-        return list(found.values())
+        return changes.find(self, name)
 
     def tag(
         self, name: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
@@ -556,14 +491,7 @@ class SearchEngine:
             NotFound: nothing is known under this name.
             InvalidSetting: a tag is none, or a document would have too many; nothing is changed.
         """
-        changed = [documents.tagged(found, add, remove) for found in self._named(name)]
-        for document in changed if add or remove else ():
-            # The record goes last: what was cut short is done again by the same call.
-            self.index.pages.set_payload(
-                documents.shared_payload(document), documents.of_document(document.id)
-            )
-            self.documents.put(document)
-        return changed
+        return changes.tag(self, name, add, remove)
 
     def remove(self, name: str) -> list[Document]:
         """Remove what a path, a folder, an archive or a document id (6 characters or more) names.
@@ -576,37 +504,11 @@ class SearchEngine:
         Raises:
             NotFound: nothing is known under this name.
         """
-        found = self._named(name)
-        path = str(absolute(name))
-        removed = []
-        for document in found:
-            gone = {place for place in document.paths if is_below(place, [path])}
-            gone = gone or set(document.paths)
-            self.forget(document, gone)
-            places = tuple(place for place in document.locations if place.path in gone)
-            removed.append(replace(document, locations=places))
-        return removed
-
-    def _named(self, name: str) -> list[Document]:
-        found = self.find(name) if name.strip() else []  # an empty name is not the current folder
-        if not found:
-            raise NotFound(f"{name}: no such document in {self.index.address}; see: mmsearch list")
-        return found
+        return changes.remove(self, name)
 
     def forget(self, document: Document, paths: set[str]) -> None:
         """Drop some paths of a document, and the document itself with its last one."""
-        # The record goes last: a removal that was cut short is found and finished by the next.
-        left = tuple(place for place in document.locations if place.path not in paths)
-        if left:
-            kept = replace(document, locations=left)
-            self.index.pages.set_payload(
-                documents.shared_payload(kept), documents.of_document(document.id)
-            )
-            self.documents.put(kept)
-            return
-        self.index.pages.delete(documents.of_document(document.id))
-        self.store.delete(document.id)
-        self.documents.delete(document.id)
+        changes.forget(self, document, paths)
 
     def compact(self) -> None:
         """Rewrite the index so that nothing of what was removed is left on disk."""
@@ -629,7 +531,8 @@ class SearchEngine:
 
     def models(self) -> dict[str, str]:
         """The model of each view, as recorded in the index, and the reranker's."""
-        models = {k: str(v) for k, v in _mapping(self.index.info.get("encoders")).items()}
+        recorded = self.index.info.get("encoders")
+        models: dict[str, str] = dict(recorded) if isinstance(recorded, Mapping) else {}
         if self.reranker:
             try:
                 models["rerank"] = self.reranker.identity
@@ -658,7 +561,19 @@ class SearchEngine:
         return {name: self.encoders[name] for name in views} if views else self.encoders
 
 
-def _picture(image: str | Path | bytes | Image, settings: Settings) -> Image:
+def _image_query(given: Image, repair: bool) -> Query:
+    if not repair:
+        return Query("", given)
+    from mmsearch.screenshots.dewarp import dewarp
+    from mmsearch.screenshots.repair import repair as repair_
+
+    flat = dewarp(given)
+    repaired = repair_(flat or given)
+    steps = ("perspective removed",) * bool(flat) + repaired.steps
+    return Query("", repaired.image, steps, given)
+
+
+def _picture(image: Source, max_pixels: int) -> Image:
     """A query image, checked and decoded."""
     from PIL.Image import Image as PillowImage
 
@@ -669,101 +584,11 @@ def _picture(image: str | Path | bytes | Image, settings: Settings) -> Image:
         width, height = image.size
         if not width or not height:
             raise InvalidQuery("query image: has no pixels")
-        if width * height > settings.max_pixels:
+        if width * height > max_pixels:
             raise InvalidQuery(f"query image: {width} x {height} pixels are more than allowed")
         return as_rgb(image, width * height)
     source = Path(image) if isinstance(image, str) else image
     try:
-        return open_image(source, max_pixels=settings.max_pixels)
+        return open_image(source, max_pixels=max_pixels)
     except (UnreadableFile, OSError) as error:
         raise InvalidQuery(f"query image {error}") from error
-
-
-def _known_info(address: str, settings: Settings, *, remote: bool) -> Mapping[str, Any] | None:
-    """What the existing index was made with; None where there is no index."""
-    try:
-        if remote:
-            from mmsearch.index.server import read_info as read_server_info
-
-            return read_server_info(address, api_key=settings.api_key, prefix=settings.collection)
-        from mmsearch.index.folder import read_info
-
-        return read_info(Path(address))
-    except NotFound:
-        return None
-
-
-def _open_index(
-    address: str, settings: Settings, info: Mapping[str, object], pages: Schema, *, remote: bool
-) -> Index:
-    if remote:
-        from mmsearch.index.server import ServerIndex
-
-        return ServerIndex.open(
-            address,
-            api_key=settings.api_key,
-            prefix=settings.collection,
-            info=info,
-            pages=pages,
-            documents=DOCUMENT_SCHEMA,
-        )
-    from mmsearch.index.embedded import EmbeddedIndex
-
-    return EmbeddedIndex(Path(address), info=info, pages=pages, documents=DOCUMENT_SCHEMA)
-
-
-def _info(
-    wanted: str,
-    profile: profiles.Profile,
-    encoders: Mapping[str, Encoder],
-    known: Mapping[str, Any] | None,
-) -> dict[str, object]:
-    """What an index is made with. Of an index that exists, a model that is not on this machine is
-    taken as recorded: listing and removing need no model, and searching says what is missing.
-    """
-    recorded = _mapping(known.get("encoders")) if known else {}
-    identities = {}
-    for name, encoder in encoders.items():
-        try:
-            identities[name] = encoder.identity
-        except (MissingModel, UnusableModel):
-            if name not in recorded:
-                raise
-            identities[name] = recorded[name]
-    return {
-        "format": FORMAT,
-        "profile": profile.name if wanted == "auto" else wanted,
-        "encoders": identities,
-        "tokens_per_page": profile.tokens_per_page,
-    }
-
-
-def _check_format(address: str, info: Mapping[str, Any]) -> None:
-    if info.get("format") != FORMAT:
-        raise FormatMismatch(
-            f"{address}: index format {info.get('format')}, this mmsearch reads {FORMAT}; "
-            f"ingest again into another folder: mmsearch ingest PATH --index NEW"
-        )
-
-
-def _check_profile(address: str, info: Mapping[str, Any], wanted: str) -> str:
-    made_with = str(info.get("profile"))
-    if wanted not in ("auto", made_with):
-        raise ProfileMismatch(
-            f"{address}: made with profile {made_with!r}, not {wanted!r}; leave --profile out, "
-            f"or ingest into another folder: mmsearch ingest PATH --profile {wanted} --index NEW"
-        )
-    return made_with
-
-
-def _check_models(address: str, known: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    for key in ("encoders", "tokens_per_page"):
-        if known.get(key) != ours[key]:
-            raise ProfileMismatch(
-                f"{address}: made with {key} {known.get(key)}, this mmsearch has {ours[key]}; "
-                f"ingest again into another folder: mmsearch ingest PATH --index NEW"
-            )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -86,7 +86,7 @@ def evaluate(
     average: str = "query",
     scope: str | None = None,
     views: Sequence[str] | None = None,
-    rerank: bool | int = True,
+    rerank: bool | int | None = None,
 ) -> dict[str, Any]:
     """Run every judged query and score the answers: `summary` of `ask`, which see.
 
@@ -108,7 +108,7 @@ def ask(
     level: str = "page",
     scope: str | None = None,
     views: Sequence[str] | None = None,
-    rerank: bool | int = True,
+    rerank: bool | int | None = None,
 ) -> list[Answer]:
     """Run every judged query and score each answer.
 
@@ -263,13 +263,14 @@ def _ask(
     *,
     limit: int,
     views: Sequence[str] | None,
-    rerank: bool | int,
+    rerank: bool | int | None,
 ) -> Answer:
     """What a query found, still without figures."""
     started, fault, hits = time.monotonic(), "", []
     try:
         asked = engine.query(query.text, image=query.image)
         found = engine.candidates(asked, views=views)
+        rerank = asked.image is None if rerank is None else rerank
         if engine.reranker and rerank:
             found = engine.rerank(asked, found, None if rerank is True else rerank)
         hits = engine.hits(asked, found[:limit], snippet=False)

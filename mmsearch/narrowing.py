@@ -199,10 +199,7 @@ def _place(value: str, term: Term) -> str:
     if not value.strip():
         raise InvalidSetting(f"filter {term}: the path is empty; leave the term out")
     if value in (".", "..", "~") or value.startswith(("/", "./", "../", "~/")):
-        try:
-            value = str(absolute(value))
-        except RuntimeError as error:  # nobody's home
-            raise InvalidSetting(f"filter {term}: {error}") from error
+        value = str(absolute(value))
     value = value.rstrip("/") or "/"
     return value[:-1] if value.endswith("!") and is_archive(value[:-1]) else value
 

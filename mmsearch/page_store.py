@@ -61,7 +61,7 @@ class PageStore:
             from mmsearch.images import thumbnail
 
             small = thumbnail(self.picture(document, number))
-            self._write(self._path(document, f"{number}.thumb.jpg"), small)
+            self._keep(document, number, "thumb.jpg", small)
             return small
 
     def features(self, document: str, number: int) -> Features:
@@ -78,10 +78,7 @@ class PageStore:
             if kept:
                 return kept
         found = features.features(features.grey_of(self.picture(document, number)))
-        with suppress(OSError):  # a full disk, or one that can only be read: made anew next time
-            self._write(self._path(document, f"{number}.features"), features.encode(found))
-            if not self.has(document, number):  # it was removed meanwhile
-                self.delete(document)
+        self._keep(document, number, "features", features.encode(found))
         return found
 
     def words(self, document: str, number: int) -> tuple[Word, ...]:
@@ -152,6 +149,13 @@ class PageStore:
             ) from None
         return data
 
+    def _keep(self, document: str, number: int, made: str, data: bytes) -> None:
+        """Store what was made of a page, if that is possible."""
+        with suppress(OSError):  # a full disk, or one that can only be read: made anew next time
+            self._write(self._path(document, f"{number}.{made}"), data)
+            if not self.has(document, number):  # it was removed meanwhile
+                self.delete(document)
+
     def _write(self, path: str, data: bytes) -> None:
         if not self._local:  # object stores show an object only when it is whole
             self._files.pipe_file(path, data)
@@ -166,6 +170,10 @@ class PageStore:
             except FileNotFoundError:  # another process removes the document, or clears up
                 if last:
                     raise
+            except OSError:
+                with suppress(OSError):  # what a full disk had room for
+                    self._files.rm(temporary)
+                raise
 
 
 def encode_words(words: Sequence[Word]) -> bytes:

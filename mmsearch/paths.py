@@ -15,7 +15,8 @@ ARCHIVES = (
 
 def absolute(path: str | Path) -> Path:
     """The one spelling of a path in the index: without ~ and .., links as they are."""
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() follows links
+    # Not by pathlib: it takes ./~ for ~, fails for a stranger's ~name, and resolve() follows links.
+    return Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
 
 
 def is_archive(name: str | Path) -> bool:

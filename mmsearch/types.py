@@ -158,15 +158,26 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: words, an image, or both.
+    """What is looked for: words, images, or both.
 
-    `repairs` says what was done to the image that was `given`, such as "inverted".
+    `repairs` says what was done to the image that was `given`, such as "inverted". `more_images`
+    are further ones, each a query of its image alone. `image_weight` is how much images count
+    beside words, in [0, 1]; None takes them together, as one input where a model can.
     """
 
     text: str = ""
     image: Image | None = None
     repairs: tuple[str, ...] = ()
     given: Image | None = None
+    more_images: tuple[Query, ...] = ()
+    image_weight: float | None = None
+
+    @property
+    def images(self) -> tuple[Query, ...]:
+        """Each image as a query of its own, without the words."""
+        if self.image is None:
+            return ()
+        return (Query("", self.image, self.repairs, self.given), *self.more_images)
 
 
 @dataclass(frozen=True, slots=True)

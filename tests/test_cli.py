@@ -112,6 +112,17 @@ def test_search_by_screenshot(run: Run, index: str, sample_dir: Path) -> None:
         assert hit["page"] == shot["page"]
 
 
+def test_search_by_words_and_several_screenshots(run: Run, index: str, sample_dir: Path) -> None:
+    shots = json.loads((sample_dir / "truth.json").read_text())["screenshots"][:2]
+    files = [sample_dir / "screenshots" / shot["file"] for shot in shots]
+    asked = ("search", "pump seal", "--image", files[0], "--image", files[1], "--index", index)
+    for weight, first in (("0.2", {(s["path"], s["page"]) for s in shots}), ("0", set())):
+        found = rows(run(*asked, "--image-weight", weight, "--json"))
+        very = {("/".join(Path(r["paths"][0]).parts[-2:]), r["page"]) for r in found if r["match"]}
+        assert very == first
+        assert all(row["match"] for row in found[: len(first)])
+
+
 def test_results_on_stdout_for_people(run: Run, index: str) -> None:
     done = run("search", "revenue by region", "--index", index)
     assert done.returncode == 0

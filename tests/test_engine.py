@@ -12,9 +12,10 @@ from PIL import Image
 import ingest
 import mmsearch
 from mmsearch.config import Settings
-from mmsearch.engine import DEPTH, SearchEngine, without_password
+from mmsearch.engine import DEPTH, SearchEngine
 from mmsearch.errors import InvalidQuery, InvalidSetting, NotFound, ProfileMismatch
 from mmsearch.filters import Filter, equals
+from mmsearch.opening import without_password
 from tests import builders
 
 
@@ -176,6 +177,6 @@ def test_an_index_that_another_process_made_meanwhile_is_checked(
         (tmp_path / f"{name}.toml").write_text(f'[views.lexical]\nencoder = "bm25"\nb = {weight}\n')
     settings = Settings(profile=str(tmp_path / "one.toml"))
     with mmsearch.open(tmp_path / "index", settings=settings):
-        monkeypatch.setattr("mmsearch.engine._known_info", lambda *_, **__: None)
+        monkeypatch.setattr("mmsearch.opening._known_info", lambda *_, **__: None)
         with pytest.raises(ProfileMismatch):
             mmsearch.open(tmp_path / "index", profile=str(tmp_path / "two.toml"), settings=settings)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -24,9 +25,11 @@ import ingest
 import mmsearch
 from mmsearch import filters
 from mmsearch.config import Settings
+from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import MissingModel, ProfileMismatch
 from mmsearch.filters import Filter, HasVector
+from mmsearch.types import Query
 from tests import builders
 from tests.model_server import ModelServer
 
@@ -130,7 +133,7 @@ def keys(found: list[Any]) -> list[str]:
 
 def test_words_are_found_by_both_views_and_reranked(place: SimpleNamespace) -> None:
     found = rows(run(place.folder, "search", "boat", "--index", "index", "--json"))
-    assert any(row["scores"].keys() == {"visual", "lexical", "rerank"} for row in found)
+    assert any(row["scores"].keys() >= {"visual", "lexical", "rerank"} for row in found)
     assert all("rerank" in row["scores"] for row in found)
     scores = [row["scores"]["rerank"] for row in found]
     assert scores == sorted(scores, reverse=True)
@@ -307,11 +310,45 @@ def test_pages_of_equal_scores_keep_their_order(engine: SearchEngine) -> None:
 
 def test_one_view_alone_and_a_filter_narrow_the_search(engine: SearchEngine) -> None:
     hits = engine.search("boat", views=["visual"])
-    assert {frozenset(hit.scores) for hit in hits} == {frozenset({"visual", "rerank"})}
+    assert all({"visual", "rerank"} <= hit.scores.keys() for hit in hits)
+    assert not any("lexical" in hit.scores for hit in hits)
     document = next(hit.document for hit in hits if hit.document.title)
     only = engine.search("boat", where=filters.equals("document", document.id))
     assert only
     assert {hit.document.id for hit in only} == {document.id}
+
+
+def test_words_and_an_image_are_one_input_or_with_a_weight_two_lists(engine: SearchEngine) -> None:
+    image, views = Image.new("RGB", (64, 64), "red"), ["visual"]
+
+    def seen(query: Query, view: str = "visual") -> dict[str, float]:
+        found = engine.candidates(query, views=views)
+        return {candidate.point: candidate.scores[view] for candidate in found}
+
+    words, alone = Query("boat"), Query(image=image)
+    apart = Query("boat", image, image_weight=0.25)
+    assert seen(apart) == seen(words)
+    assert seen(apart, "visual.image") == seen(alone)
+    joint = seen(Query("boat", image))
+    assert joint.keys() == seen(words).keys()
+    assert all(joint[point] not in (seen(words)[point], seen(alone)[point]) for point in joint)
+
+
+def test_with_a_weight_the_reranker_judges_words_and_image_apart(engine: SearchEngine) -> None:
+    image = Image.new("RGB", (64, 64), "red")
+    asked = engine.query("boat", image=image, image_weight=0.25, repair=False)
+    hits = engine.answer(asked, views=["visual"], rerank=2)
+    pages = [
+        PageContent(picture=engine.store.picture(hit.document.id, hit.page)) for hit in hits[:2]
+    ]
+    assert engine.reranker
+    words, alone = (
+        np.array(engine.reranker.score(query, pages)) for query in (Query("boat"), Query("", image))
+    )
+    assert not np.allclose(words, alone)
+    assert [hit.score for hit in hits[:2]] == pytest.approx(0.75 * words + 0.25 * alone)
+    assert ["rerank" in hit.scores for hit in hits] == [True] * 2 + [False] * (len(hits) - 2)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
 @pytest.mark.browser
@@ -378,8 +415,10 @@ def test_the_main_profile_works_with_its_models_at_services(
             assert ingest.run([tmp_path / "boats.pdf"], engine).of("failed") == []
             assert engine.status()["vectors"]["visual"] == 2
             hits = engine.search("red boat")
-            assert [set(hit.scores) for hit in hits] == [{"visual", "lexical", "rerank"}] * 2
+            assert all({"visual", "lexical", "rerank"} <= hit.scores.keys() for hit in hits)
+            assert len(hits) == 2
             stored = [engine.store.picture(hit.document.id, hit.page) for hit in hits]
-            shown = engine.search(image=stored[1])
+            shown = engine.search(image=stored[1], rerank=True)
             assert {"visual", "rerank"} <= set(shown[0].scores)
+            assert "rerank" not in engine.search(image=stored[1])[0].scores
     assert judge.requests

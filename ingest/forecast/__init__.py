@@ -30,8 +30,8 @@ from mmsearch import profiles
 from mmsearch.config import Settings
 from mmsearch.encoders import Encoder
 from mmsearch.engine import SearchEngine
-from mmsearch.engine import open as open_engine
 from mmsearch.errors import NotFound
+from mmsearch.opening import open as open_engine
 from mmsearch.types import Document, DocumentState, Query
 
 

@@ -19,10 +19,27 @@ Index = Annotated[
     typer.Option("--index", help="Index folder or URL of a Qdrant server.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
-Rerank = Annotated[bool, typer.Option(help="Have the profile's reranker reorder the best pages.")]
+Rerank = Annotated[
+    bool | None,
+    typer.Option(
+        "--rerank/--no-rerank",
+        help="Have the profile's reranker reorder the best pages.",
+        show_default="for words alone",
+    ),
+]
 Candidates = Annotated[
     int | None,
     typer.Option(min=1, max=1000, help="How many pages are reranked.", show_default=False),
+]
+Images = Annotated[
+    list[Path] | None,
+    typer.Option("--image", help="A screenshot or photo; may be repeated.", show_default=False),
+]
+ImageWeight = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="How much images count beside words, 0 to 1.", show_default=False
+    ),
 ]
 Repair = Annotated[
     bool, typer.Option(help="Take window frames, dark mode and skew off an image to find its page.")
@@ -66,7 +83,7 @@ def open_index(
     index: str | None, *, profile: str | None = None, create: bool = False, **options: Any
 ) -> SearchEngine:
     """The engine of the index that was named, or of the one that the settings name."""
-    from mmsearch.engine import open as open_
+    from mmsearch.opening import open as open_
 
     settings = settings_of(index=index, **options)
     return open_(settings.index, profile=profile, create=create, settings=settings)
@@ -101,3 +118,8 @@ def asked_passwords() -> tuple[str, ...]:
                 "MMSEARCH_PASSWORD_FILE"
             ) from error
     return tuple(given)
+
+
+def reranking(rerank: bool | None, candidates: int | None) -> bool | int | None:
+    """What the engine is told: so many candidates, where they are named and not refused."""
+    return rerank if rerank is False or candidates is None else candidates

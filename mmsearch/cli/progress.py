@@ -265,7 +265,7 @@ def _measure(progress: Progress) -> tuple[int, int]:
 
 def _counts(progress: Progress) -> str:
     if progress.phase == "encoding":
-        return f"{progress.vectors:,} of {progress.vectors_wanted:,} pages have their vectors"
+        return f"{progress.vectors:,} of {counted(progress.vectors_wanted, 'vector')} of pages"
     if progress.phase == "sampling":
         return f"reading and encoding some of {counted(progress.pages, 'page')}"
     found = f"{progress.files_found:,}{'' if progress.walked else '+'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from mmsearch.cli.spots import confidence, match_row, repaired, spot
 from mmsearch.errors import InvalidSetting
 
 if TYPE_CHECKING:
-    from mmsearch.types import Hit
+    from mmsearch.types import Hit, Query
 
 _TWINS = 5  # shown of a hit
 
@@ -25,9 +25,8 @@ def search(
     text: Annotated[
         list[str] | None, typer.Argument(help="Words or a question.", show_default=False)
     ] = None,
-    image: Annotated[
-        Path | None, typer.Option(help="A screenshot or photo.", show_default=False)
-    ] = None,
+    image: options.Images = None,
+    image_weight: options.ImageWeight = None,
     repair: options.Repair = True,
     where: options.Where = "",
     group: Annotated[
@@ -35,23 +34,23 @@ def search(
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many hits.")] = 10,
     page: Annotated[int, typer.Option(min=1, max=1000, help="Which so many of them.")] = 1,
-    rerank: options.Rerank = True,
+    rerank: options.Rerank = None,
     candidates: options.Candidates = None,
     index: options.Index = None,
     as_json: options.Json = False,
 ) -> None:
-    """Find pages by words, by an image, or by both."""
-    from mmsearch.screenshots import repairs
-
+    """Find pages by words, by images, or by both."""
     with options.open_index(index) as engine:
-        query = engine.query(" ".join(text or ()), image=image, repair=repair)
+        query = engine.query(
+            " ".join(text or ()), image=image, image_weight=image_weight, repair=repair
+        )
         hits = engine.answer(
             query, limit=limit, offset=(page - 1) * limit, where=where, group=group,
-            rerank=rerank and (candidates or True),
+            rerank=options.reranking(rerank, candidates),
         )  # fmt: skip
         empty = not hits and not engine.status()["searchable_pages"]
-    if done := repairs(query, hits):
-        say(repaired(done))
+    for line in _repairs(query, hits, image or ()):
+        say(line)
     if as_json:
         for hit in hits:
             show_json(_row(hit))
@@ -61,10 +60,10 @@ def search(
     if not hits:
         nothing = "nothing found" if page == 1 else f"nothing more: page {page} is behind the end"
         say("the index is empty; add files: mmsearch ingest PATH" if empty else nothing)
-    if hits and not image and page == 1 and hits[0].confidence == "weak":
+    if hits and not query.images and page == 1 and hits[0].confidence == "weak":
         say("this does not seem to be in the archive; the nearest pages are:")
     for hit in hits:
-        sure = f": {_sure(hit)}" if image else f": {hit.confidence}"
+        sure = f": {_sure(hit)}" if query.images else f": {hit.confidence}"
         show(f"{hit.rank:3}  {hit.score:.4f}  {hit.document.title}, {place_of(hit)}{sure}")
         others = len(hit.document.paths) - 1
         show(f"     {hit.document.paths[0]}" + (f" and {others} more" if others else ""))
@@ -131,7 +130,7 @@ def evaluate(
     views: Annotated[
         str | None, typer.Option(help="Only these views, joined by a comma.", show_default=False)
     ] = None,
-    rerank: options.Rerank = True,
+    rerank: options.Rerank = None,
     candidates: options.Candidates = None,
     index: options.Index = None,
     as_json: options.Json = False,
@@ -147,7 +146,7 @@ def evaluate(
     with options.open_index(index) as engine:
         answers = ask(
             engine, queries, qrels, limit=limit, level=level, scope=scope,
-            views=views.split(",") if views else None, rerank=rerank and (candidates or True),
+            views=views.split(",") if views else None, rerank=options.reranking(rerank, candidates),
         )  # fmt: skip
         figures = summary(answers, average)
         shown = {name: number(value) for name, value in figures.items()}
@@ -162,6 +161,18 @@ def evaluate(
 
             _write("report", report, report_(shown, answers, engine.store.thumbnail))
             say(f"report: {report}")
+
+
+def _repairs(query: Query, hits: Sequence[Hit], paths: Sequence[Path]) -> Iterator[str]:
+    """What was done to each image that was not found as it is, a line each."""
+    from mmsearch.mixing import label
+    from mmsearch.screenshots import repairs
+
+    # With a weight of 0 there are paths and no images.
+    for n, (asked, path) in enumerate(zip(query.images, paths, strict=False), start=1):
+        own = [hit for hit in hits if f"inliers{label(n)}" in hit.scores]
+        if done := repairs(asked, own):
+            yield f"{path}: {repaired(done)}" if len(paths) > 1 else repaired(done)
 
 
 def _sure(hit: Hit) -> str:

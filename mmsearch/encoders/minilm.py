@@ -24,6 +24,7 @@ GRAPH_VERSION = 2  # another graph is another file in the cache, and other vecto
 _LETTERS = regex.compile(r"\p{L}+")
 _LATIN = regex.compile(r"\p{Latin}+")
 _loading = threading.Lock()
+_LEAST_LETTERS = 3
 _REVISION = models.MINILM.files[0].sha256[:12]
 
 
@@ -106,12 +107,13 @@ class MiniLmEncoder:
 
 def _understood(text: str) -> bool:
     """Whether most letters are Latin: the model knows English, and other scripts only letter by
-    letter, so that its answers would push down right ones of the lexical view.
+    letter, so that its answers would push down right ones of the lexical view. A letter or two, as
+    OCR sees them on photos, is like anything.
     """
     if text.isascii():
-        return _LETTERS.search(text) is not None
+        return sum(map(len, _LETTERS.findall(text))) >= _LEAST_LETTERS
     letters, latin = (sum(map(len, each.findall(text))) for each in (_LETTERS, _LATIN))
-    return bool(letters) and 2 * latin >= letters
+    return letters >= _LEAST_LETTERS and 2 * latin >= letters
 
 
 @lru_cache

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from mmsearch.encoders import Encoder
 from mmsearch.engine import DEPTH
+from mmsearch.errors import InvalidQuery
 from mmsearch.filters import Filter
 from mmsearch.index import Search
+from mmsearch.mixing import Part, join, parts
 from mmsearch.screenshots.finding import PageId, Side, Vote, matches, sides, votes
 from mmsearch.types import Match, PointId, Query
 
@@ -31,30 +34,69 @@ def candidates(
     encoders: Mapping[str, Encoder],
     where: Filter | None,
 ) -> list[Candidate]:
-    """Pages for an image, or an image and words; those that it was cut from first.
+    """Pages for images, or images and words; those that an image was cut from first.
 
-    The words on the image are read only where its look did not find the very page: that takes
+    The words on an image are read only where its look did not find the very page: that takes
     longer than everything else.
     """
-    assert query.image is not None
-    given = query.image if query.given is None else query.given
-    search = _Search(engine, encoders, where)
-    search.by_look(query, given)
-    if not search.matched and query.repairs:
-        search.by_look(query, query.image, repaired=True)
-    if query.text or not search.matched:
-        search.by_words(query)
-    return search.candidates()
+    asked = parts(query)
+    apart = any(part.query.image is None for part in asked)
+    found: list[tuple[Part, Sequence[Candidate]]] = []
+    matched: dict[str, Mapping[PointId, Match]] = {}
+    by_words: list[Candidate] = []
+    for part in asked:
+        if part.query.image is None:
+            with suppress(InvalidQuery):  # no word to search for, but there are images
+                by_words = engine.candidates(part.query, where=where, views=[*encoders])
+                found.append((part, by_words))
+            continue
+        search = _Search(engine, encoders, where, ".image" if apart else "")
+        ranked = search.candidates(part.query, by_words[:_MOST_WORDS])
+        if search.asked or ranked:
+            found.append((part, ranked))
+            matched[part.label] = search.matched
+    if not found:
+        return engine.fuse({})  # says that there is nothing to search for
+    return _spotted_first(join(found, DEPTH), matched)
+
+
+def _spotted_first(
+    candidates: Sequence[Candidate], matched: Mapping[str, Mapping[PointId, Match]]
+) -> list[Candidate]:
+    """The pages that the most images were cut from first, then the better fit; by image label,
+    its matches.
+    """
+    matches: dict[PointId, dict[str, Match]] = {}
+    for label, of_image in matched.items():
+        for point, match in of_image.items():
+            matches.setdefault(point, {})[label] = match
+    top = max((candidate.score for candidate in candidates), default=0.0)
+    spotted, rest = [], []
+    for candidate in candidates:
+        if not (found := matches.get(candidate.point)):
+            rest.append(candidate)
+            continue
+        best = max(found.values(), key=lambda match: match.agreement)
+        inliers = {f"inliers{label}": float(match.inliers) for label, match in found.items()}
+        score = top + len(found) - 1 + best.agreement
+        scores = {**candidate.scores, **inliers}
+        spotted.append(replace(candidate, score=score, match=best, scores=scores))
+    return sorted(spotted, key=lambda candidate: -candidate.score) + rest
 
 
 class _Search:
-    """One search: its lists, votes and matches grow until the page is found."""
+    """The search for one image: its lists, votes and matches grow until the page is found."""
 
     def __init__(
-        self, engine: SearchEngine, encoders: Mapping[str, Encoder], where: Filter | None
+        self,
+        engine: SearchEngine,
+        encoders: Mapping[str, Encoder],
+        where: Filter | None,
+        label: str,
     ) -> None:
         self._engine = engine
         self._where = where
+        self._label = label  # of views that know words as well
         self._words = {n: e for n, e in encoders.items() if e.reads == "text"}
         self._models = {n: e for n, e in encoders.items() if e.reads == "picture"}
         self._features = [n for n, e in encoders.items() if e.reads == "features"]
@@ -62,13 +104,31 @@ class _Search:
         self._ranked: dict[str, Ranked] = {}
         self._votes: dict[PointId, Vote] = {}
         self._sides: list[Side] = []
-        self._asked = False  # the index was: the image holds something to look for
+        self.asked = False  # the index was: the query holds something to look for
         self.matched: dict[PointId, Match] = {}
 
-    def by_look(self, query: Query, image: Image, *, repaired: bool = False) -> None:
+    def candidates(self, query: Query, likely: Sequence[Candidate]) -> list[Candidate]:
+        """All that is found for an image, and the words with it, by looks, votes and words; it may
+        have been cut from one of the pages that are `likely`.
+        """
+        assert query.image is not None
+        self._by_look(query, query.image if query.given is None else query.given)
+        if not self.matched and query.repairs:
+            self._by_look(query, query.image, repaired=True)
+        if likely and not self.matched:
+            self._place(self._sides, [candidate.point for candidate in likely])
+        if query.text or not self.matched:
+            self._by_words(query)
+        ranked = dict(self._ranked)
+        if self._votes:
+            label = self._features[0] if self._features else "votes"
+            ranked[label] = [(point, vote.score) for point, vote in self._votes.items()]
+        return self._engine.fuse(ranked) if ranked else []
+
+    def _by_look(self, query: Query, image: Image, *, repaired: bool = False) -> None:
         """Look for the picture in the views of pictures, and place it on what they find."""
         if self._models and not self._ranked:
-            self._ranked |= self._lists(self._engine.searches(query, self._models))
+            self._ranked |= self._lists(self._engine.searches(query, self._models, self._label))
         for side in sides(image, repaired=repaired):
             self._sides.append(side)
             vector = side.vector
@@ -79,7 +139,7 @@ class _Search:
             if self.matched:
                 return
 
-    def by_words(self, query: Query) -> None:
+    def _by_words(self, query: Query) -> None:
         """Look for the words on the picture and those beside it."""
         from mmsearch.ocr import read_lines
 
@@ -95,28 +155,6 @@ class _Search:
             best = self._engine.fuse(found)[:_MOST_WORDS]
             self._place(self._sides, [candidate.point for candidate in best])
 
-    def candidates(self) -> list[Candidate]:
-        """All that was found: the very pages first, then by votes and words."""
-        ranked = dict(self._ranked)
-        if self._votes:
-            label = self._features[0] if self._features else "votes"
-            ranked[label] = [(point, vote.score) for point, vote in self._votes.items()]
-        if not ranked and self._asked:
-            return []
-        fused = self._engine.fuse(ranked)
-        by_point = {candidate.point: candidate for candidate in fused}
-        top = max((candidate.score for candidate in fused), default=0.0)
-        spotted = [
-            replace(
-                by_point[point],
-                score=top + match.agreement,
-                match=match,
-                scores={**by_point[point].scores, "inliers": float(match.inliers)},
-            )
-            for point, match in self.matched.items()
-        ]
-        return spotted + [c for c in fused if c.point not in self.matched]
-
     def _place(self, sides: Sequence[Side], points: Sequence[PointId]) -> None:
         """Place the picture on these pages, and look closely at the best."""
         pages = self._pages(list(dict.fromkeys(points))[: self._depth])
@@ -131,7 +169,7 @@ class _Search:
                 return
 
     def _lists(self, searches: Mapping[str, Search]) -> dict[str, Ranked]:
-        self._asked |= bool(searches)
+        self.asked |= bool(searches)
         return self._engine.lists(searches, self._where) if searches else {}
 
     def _pages(self, points: Sequence[PointId]) -> dict[PointId, PageId]:

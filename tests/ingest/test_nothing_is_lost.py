@@ -18,6 +18,7 @@ from ingest.syncing import retry, sync
 from ingest.watching import watch
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import MissingExtra, NotFound
+from mmsearch.filters import equals
 from mmsearch.types import Document, DocumentState
 from tests import builders
 
@@ -237,3 +238,21 @@ def test_a_document_that_is_an_archive_elsewhere_is_read(
     (hit,) = engine.search("heron")
     assert hit.document.paths == (str(folder / "b.pdf"),)
     assert at(engine, folder / "a.zip").kind == "archive"
+
+
+def test_a_new_version_of_a_file_keeps_its_tags(engine: SearchEngine, folder: Path) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["a heron"])
+    builders.write_zip(folder / "b.zip", {"b.pdf": builders.pdf_bytes(folder, "a gull")})
+    ingest.run([folder], engine)
+    for name in ("a.pdf", "b.zip"):
+        engine.tag(str(folder / name), add=[name])
+    builders.write_text_pdf(folder / "a.pdf", ["an otter"])
+    builders.write_zip(folder / "b.zip", {"b.pdf": builders.pdf_bytes(folder, "an otter too")})
+    builders.write_text_pdf(folder / "c.pdf", ["a third otter"])
+    ingest.run([folder], engine)
+    tags = {document.title: document.tags for document in engine.documents.all()}
+    assert tags["a"] == ("a.pdf",)
+    assert tags["b"] == ("b.zip",)
+    assert tags["c"] == ()
+    assert engine.index.pages.count(equals("tags", "a.pdf")) == 1
+    assert engine.index.pages.count(equals("tags", "b.zip")) == 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import ingest
 import mmsearch
@@ -261,6 +263,35 @@ def test_on_a_cpu_words_come_first(
     assert engine.status()["vectors"] == {"text": 12, "lexical": 12, "labels": 0, "picture": 12}
 
 
+def test_progress_counts_a_page_once_for_each_view_it_gets(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.write_text_pdf(folder / "a.pdf", ["a heron", "an otter", "a gull"])
+    builders.photo().save(folder / "b.jpg")  # it gets labels as well
+    exif = Image.Exif()
+    exif[0x010E] = "Fog over the harbour"  # so does an empty sheet with a description
+    Image.new("RGB", (600, 400), "white").save(folder / "c.jpg", exif=exif)
+    Image.new("RGB", (600, 500), "white").save(folder / "d.jpg")
+    monkeypatch.setattr(vectors, "ENCODE_PAGES", 2)
+    stop = threading.Event()
+    seen: list[tuple[int, int]] = []
+
+    def watch(progress: Progress) -> None:
+        seen.append((progress.vectors, progress.vectors_wanted))
+        if progress.vectors >= 5:
+            stop.set()
+
+    with mmsearch.open(tmp_path / "index", settings=Settings(workers=1, ocr="off")) as engine:
+        ingest.run([folder], engine, progress=watch, stop=stop)
+        first, wanted = seen[-1]
+        assert wanted == 3 * 2 + 2 * 3
+        assert 5 <= first < wanted
+        made = sum(engine.status()["vectors"][view] for view in ("text", "picture", "labels"))
+        seen.clear()
+        ingest.run([folder], engine, progress=watch)
+        assert seen[-1] == (wanted - made, wanted - made)
+
+
 def test_a_model_that_fails_elsewhere_ends_the_run(
     engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +373,23 @@ def test_a_document_that_is_removed_while_it_is_read_is_gone(
     assert words_only.documents.counts() == {}
     assert statuses(ingest.run([path], words_only)) == {"a.pdf": "done"}
     assert _visible(words_only) == 40
+
+
+def test_tags_that_are_set_while_a_document_is_read_stay(
+    engine: SearchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = builders.write_text_pdf(folder / "a.pdf", ["a heron", "an otter"])
+    monkeypatch.setattr(vectors, "ENCODE_PAGES", 1)
+
+    def tag(progress: Progress) -> None:
+        if progress.pages == 1 or progress.vectors == 1:
+            engine.tag(str(path), add=[progress.phase])
+
+    ingest.run([path], engine, progress=tag)
+    (document,) = engine.documents.all()
+    assert document.tags == ("encoding", "reading")
+    for name in document.tags:
+        assert engine.index.pages.count(equals("tags", name)) == 2
 
 
 def test_a_finished_document_with_hidden_pages_is_gone_through_again(
