@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import random
 import tempfile
 import unicodedata
@@ -47,6 +48,7 @@ Figures = dict[str, dict[str, float]]
 def main() -> None:
     """Print the figures of every collection."""
     arguments = _arguments()
+    logging.getLogger("mmsearch.evaluate").setLevel(logging.ERROR)  # views that know no Arabic
     table: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory() as temporary:
         indexes = arguments.indexes or Path(temporary)
