@@ -38,7 +38,7 @@ _CHANGED = 1.5  # times more or fewer pages: the background is measured again
 _KEYWORDS = 2  # so many words have to be on the page
 # Words and pairs of words shared, each in [0, 1], added up: copies of a page may be in the archive.
 _SHARED: Mapping[Level, tuple[float, float]] = {"possible": (1.1, 1.75), "strong": (1.5, 1.9)}
-_ANSWERING: Mapping[Level, float] = {"possible": 0.6, "strong": 0.95}  # share of words
+_ANSWERING: Mapping[Level, float] = {"possible": 0.5, "strong": 0.95}  # share of words
 _LABELS: Mapping[Level, float] = {"possible": 0.15, "strong": 0.5}  # of 429 unrelated, 1 % above
 _MOST_CHARACTERS = 20_000  # of a page
 _SURELY = 0.15  # above what is good

@@ -17,6 +17,13 @@ from mmsearch.filters import Filter
 from mmsearch.ranking import compare, words_of
 from tests import builders
 
+WORDS_ALONE = """
+[views.text]
+encoder = "minilm"
+weight = 0.8
+[views.lexical]
+encoder = "bm25"
+"""
 SUBJECTS = (
     "pump", "valve", "rotor", "boiler", "bridge", "tunnel", "harbour", "engine", "cable", "sensor",
 )  # fmt: skip
@@ -48,7 +55,10 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
     for number in range(0, len(PAGES), 6):
         pages = PAGES[number : number + 6]
         builders.write_text_pdf(folder / f"{SUBJECTS[number // 6]}.pdf", pages)
-    with mmsearch.open(folder / "index", settings=Settings(ocr="off")) as engine:
+    profile = folder / "words.toml"
+    profile.write_text(WORDS_ALONE, encoding="utf-8")
+    settings = Settings(ocr="off", profile=str(profile))
+    with mmsearch.open(folder / "index", settings=settings) as engine:
         ingest.run([folder], engine)
         yield engine
 
