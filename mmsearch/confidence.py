@@ -23,7 +23,7 @@ from mmsearch import filters
 from mmsearch.documents import READY
 from mmsearch.errors import InvalidQuery, NotFound, UnreadableFile
 from mmsearch.filters import Filter
-from mmsearch.ranking import WORDS, words_of
+from mmsearch.ranking import KEYWORDS, WORDS, words_of
 from mmsearch.types import Confidence
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ _STRETCHES = 60  # of the index's own pages
 _STRETCH = 8  # words
 _FAIRLY, _FAR = 90, 99  # percentiles of the background
 _CHANGED = 1.5  # times more or fewer pages: the background is measured again
-_KEYWORDS = 2  # so many words have to be on the page
 # Words and pairs of words shared, each in [0, 1], added up: copies of a page may be in the archive.
 _SHARED: Mapping[Level, tuple[float, float]] = {"possible": (1.1, 1.75), "strong": (1.5, 1.9)}
 _ANSWERING: Mapping[Level, float] = {"possible": 0.5, "strong": 0.95}  # share of words
-_LABELS: Mapping[Level, float] = {"possible": 0.15, "strong": 0.5}  # of 429 unrelated, 1 % above
+_LABELS: Mapping[Level, float] = {"possible": 0.15, "strong": 0.5}  # unrelated words reach .14
 _MOST_CHARACTERS = 20_000  # of a page
 _SURELY = 0.15  # above what is good
 _NAME = "background.json"
@@ -128,7 +127,7 @@ def _reaches(level: Level, text: str, scores: Mapping[str, float], known: Backgr
     if scores.get("labels", 0.0) >= _LABELS[level]:
         return True
     count = len(words_of(text))
-    if count <= _KEYWORDS:
+    if count <= KEYWORDS:
         return words == 1.0
     if words + phrase >= known.shared[level] and "numbers missing" not in scores:
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,12 +22,12 @@ _SHARPNESS = 4  # most questions share a few pairs of words with many pages: tho
 _LOOKED_AT = 20  # best pages whose wording is compared, and
 _LOOKED_AT_BY_TERMS = 10  # the best of those that share its words
 _MOST_CHARACTERS = 100_000  # of a page
-_KEYWORDS = 2  # so many words are what has to be on the page
+KEYWORDS = 2  # so many words are what has to be on the page
 _ALIKE = 5  # first letters by which words are taken for forms of the same
 _SURE = 0.9  # OCR confidence of a page that is read well
 
-# Chinese, Japanese and Korean write no spaces: each character is taken for a word.
 _LINE_END = re.compile(r"(?<=\w)(?:-\s+|[\x02\u00ad\ufffe]\s*)(?=\w)")  # a hyphen there
+# Chinese, Japanese and Korean write no spaces: each character is taken for a word.
 WORDS = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
 )
@@ -66,7 +66,7 @@ def by_words(
         depth: how long a list gets.
     """
     words = words_of(text)
-    lists = [ranked[view] for view in ranked if engine.encoders[view].kind == "sparse"]
+    lists = [ranked[view] for view in ranked if _counts_terms(engine, view)]
     likeliest = [point for found in lists for point, _ in found[:_LOOKED_AT_BY_TERMS]]
     wordings = _wordings(engine, words, likeliest)
     payload = ["document", "number", "confidence"]
@@ -75,7 +75,7 @@ def by_words(
     # One word of several, such as the "photo" of "a photo of a dog", says little.
     shared = max((w.shared for w in wordings.values()), default=0)
     telling = max(w.words for w in wordings.values()) if shared == 1 else 1.0
-    least = 1.0 if len(words) <= _KEYWORDS else 0.0
+    least = 1.0 if len(words) <= KEYWORDS else 0.0
     join = partial(
         fusion.relative_sum,
         scales={view: getattr(engine.encoders[view], "scale", (0.0, 0.0)) for view in ranked},
@@ -108,19 +108,27 @@ def words_of(text: str) -> list[str]:
 
 def compare(words: Sequence[str], text: str) -> Wording:
     """How close a text is to a query of these casefolded words."""
-    from mmsearch.encoders.languages import guess, is_stopword
-
-    language = guess(words).language
-    asked = {w[:_ALIKE] for w in words if not is_stopword(w, language)} or {*words}
-    pairs = set(pairwise(words))
+    asked, pairs, codes = _asked(tuple(words))
     there = words_of(text)
-    codes = {word for word in words if any(map(str.isdigit, word))}
     return Wording(
         len(asked.intersection(w[:_ALIKE] for w in there)),
         len(asked),
         len(pairs.intersection(pairwise(there))) / len(pairs) if pairs else 0.0,
         len(codes.difference(there)),
     )
+
+
+@lru_cache(16)  # one query is compared with thirty pages
+def _asked(
+    words: tuple[str, ...],
+) -> tuple[frozenset[str], frozenset[tuple[str, str]], frozenset[str]]:
+    """Of a query: its words without function words, its pairs, its numbers and codes."""
+    from mmsearch.encoders.languages import guess, is_stopword
+
+    language = guess(words).language
+    telling = {word[:_ALIKE] for word in words if not is_stopword(word, language)}
+    codes = frozenset(word for word in words if any(map(str.isdigit, word)))
+    return frozenset(telling or words), frozenset(pairwise(words)), codes
 
 
 def _wordings(
