@@ -1,103 +1,32 @@
-"""Text retrieval on collections with judgements: clean text, and the same text read off pictures.
+"""Collections of texts with judgements: read, put into an index, and drawn as pages.
 
-    python -m bench.texts FOLDER... [--rendered] [--scale 150] [--json]
-
-Each FOLDER holds `docs.jsonl` (id, title, text), `queries.jsonl` (id, text) and `qrels.tsv`. The
-clean text goes into a real index through the real encoders; with `--rendered` every document is
-also drawn as a page picture without text layer, ingested as any scan is, and searched likewise.
+A folder holds `docs.jsonl` (id, title, text), `queries.jsonl` (id, text) and `qrels.tsv`.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import tempfile
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-import ingest
-import mmsearch
 from mmsearch import documents
-from mmsearch.config import Settings
 from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import UnreadableFile
-from mmsearch.evaluate import evaluate
 from mmsearch.index import Point
 from mmsearch.types import Document, DocumentState, Location, Page, PageText
 
-VIEWS: dict[str, list[str] | None] = {"bm25": ["lexical"], "minilm": ["text"], "hybrid": None}
 BATCH = 64
 FONTS = (
     ("\u0600", "\u06ff", "NotoNaskhArabic-Regular.ttf"),
     ("\u3040", "\u9fff", "NotoSansCJK-Regular.ttc"),
 )
 _LETTERS = 200  # of a text, by which its font is chosen
-
-
-def main() -> None:
-    """Print the figures of every folder."""
-    arguments = _arguments()
-    table = {}
-    for folder in arguments.folders:
-        row = {"clean": _clean(folder)}
-        if arguments.rendered:
-            row["rendered"] = _rendered(folder, arguments.dpi)
-        table[folder.name] = row
-        for kind, figures in row.items():
-            for name, values in figures.items():
-                shown = "  ".join(f"{k} {v:.4f}" for k, v in values.items() if k != "queries")
-                print(f"{folder.name:12} {kind:9} {name:7} {shown}", flush=True)
-    if arguments.json:
-        print(json.dumps(table))
-
-
-def _clean(folder: Path) -> dict[str, dict[str, float]]:
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine,
-    ):
-        add_texts(engine, folder)
-        return _figures(engine, folder, Path(temporary), "")
-
-
-def _rendered(folder: Path, dpi: int) -> dict[str, dict[str, float]]:
-    docs = read(folder)
-    with tempfile.TemporaryDirectory() as temporary:
-        pictures = Path(temporary) / "pictures"
-        pictures.mkdir()
-        for doc in docs:
-            draw(text_of(doc), dpi).save(pictures / f"{doc['id']}.png", dpi=(dpi, dpi))
-        with mmsearch.open(Path(temporary) / "index", settings=Settings()) as engine:
-            started = time.monotonic()
-            report = ingest.run([pictures], engine)
-            spent = time.monotonic() - started
-            assert not report.of("failed"), report.of("failed")[:3]  # twins are skipped
-            figures = _figures(engine, folder, Path(temporary), ".png")
-        figures["speed"] = {
-            "pages/s reading": len(docs) / report.seconds_reading,
-            "pages/s in all": len(docs) / spent,
-        }
-        return figures
-
-
-def _figures(
-    engine: SearchEngine, folder: Path, temporary: Path, suffix: str
-) -> dict[str, dict[str, float]]:
-    qrels = temporary / "qrels.tsv"
-    rows = [line.split("\t") for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()]
-    qrels.write_text("".join(f"{q}\t{doc}{suffix}\t{grade}\n" for q, doc, grade in rows), "utf-8")
-    queries = folder / "queries.jsonl"
-    return {
-        name: evaluate(engine, queries, qrels, level="document", views=views)
-        for name, views in VIEWS.items()
-    }
 
 
 def add_texts(engine: SearchEngine, folder: Path) -> None:
@@ -179,16 +108,3 @@ def _font(pixels: float, text: str) -> ImageFont.FreeTypeFont:
         if any(first <= letter <= last for letter in text[:_LETTERS]):
             name = other
     return ImageFont.truetype(name, round(pixels))
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--rendered", action="store_true", help="also by OCR of drawn pages")
-    parser.add_argument("--dpi", type=int, default=150, help="of the drawn pages")
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    main()

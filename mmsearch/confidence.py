@@ -126,9 +126,8 @@ def _reaches(level: Level, text: str, scores: Mapping[str, float], known: Backgr
     words, phrase = scores.get("words", 0.0), scores.get("phrase", 0.0)
     if scores.get("labels", 0.0) >= _LABELS[level]:
         return True
-    count = len(words_of(text))
-    if count <= KEYWORDS:
-        return words == 1.0
+    if len(words_of(text)) <= KEYWORDS and words == 1.0:
+        return True
     if words + phrase >= known.shared[level] and "numbers missing" not in scores:
         return True
     asks = _QUESTION.search(text) is not None

@@ -47,10 +47,21 @@ def texts(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_texts_are_found_clean_and_read_off_pictures(texts: Path) -> None:
-    (figures,) = bench("texts", texts, "--rendered").values()
-    for kind in ("clean", "rendered"):
-        assert figures[kind]["hybrid"]["hit@1"] == 1.0  # type: ignore[index]
+def test_texts_are_found_clean_and_as_poor_scans(texts: Path) -> None:
+    table = bench("quality", texts, "--scans")
+    assert [*table] == [texts.name, f"{texts.name}, sample", f"{texts.name}, scans"]
+    for figures in table.values():
+        assert isinstance(figures, dict)
+        assert figures["all"]["hit@1"] == figures["lexical"]["hit@1"] == 1.0
+        assert figures["confidence"]["not weak"] == 1.0
+
+
+@pytest.mark.slow
+def test_searches_are_timed() -> None:
+    figures = bench("latency", "--pages", "120", "--queries", "4")
+    timed = [row for row in figures.values() if isinstance(row, dict)]
+    assert len(timed) == 8  # four requests, before and after optimising
+    assert all(0 < row["p50"] <= row["p95"] for row in timed)
 
 
 @pytest.mark.slow

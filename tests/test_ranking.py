@@ -140,6 +140,13 @@ def test_a_missing_number_is_counted() -> None:
     assert compare(words_of("invoice INV-2024/0013"), "Invoice INV-2024/0014").missing == 1
 
 
+def test_two_words_are_sure_as_they_stand_or_by_their_meaning() -> None:
+    known = Background(100, stretches={"text": {"possible": 0.5, "strong": 0.7}})
+    assert confidence("leaking seal", {"text": 0.3, "words": 1.0}, known) == "strong"
+    assert confidence("leaking seal", {"text": 0.6, "words": 0.5}, known) == "possible"
+    assert confidence("leaking seal", {"text": 0.3, "words": 0.5}, known) == "weak"
+
+
 def test_a_query_for_another_number_is_weak_however_alike() -> None:
     known = Background(100, stretches={"text": {"possible": 0.5, "strong": 0.7}})
     scores = {"text": 0.9, "words": 1.0, "phrase": 0.9}
