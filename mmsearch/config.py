@@ -20,6 +20,7 @@ SECRETS = (
     "encoder_key",
     "reranker_key",
     "passwords",
+    "users",
 )  # never logged, never given to a reader
 
 
@@ -99,6 +100,31 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "Address that the web page listens on.")
     port: int = _setting(7860, "Port that the web page listens on.")
+    hosts: str = _setting(
+        "", "Names under which the page is reached, joined by commas, beside this machine's own."
+    )
+    users: str = _setting(
+        "",
+        "Who may sign in to the page, NAME:HASH one a line, see `mmsearch password`; "
+        "by default everybody may, without.",
+    )
+    user_header: str = _setting(
+        "", "Header in which a proxy that signs users in names them; it must overwrite it."
+    )
+    read_only: Literal["off", "on"] = _setting(
+        "off", "Whether the page only searches: nobody uploads, changes tags or removes there."
+    )
+    uploads: str = _setting(
+        "", "Folder that keeps files uploaded in the page; by default inside the index folder."
+    )
+    max_upload_bytes: int = _setting(1 << 30, "Largest file that is uploaded, in bytes.")
+    max_upload_files: int = _setting(10_000, "Most files that are uploaded at a time.")
+    ingest_roots: str = _setting(
+        "", "Folders, joined by colons, whose files the API may have ingested by their paths."
+    )
+    searches_per_minute: int = _setting(
+        240, "Most searches of one visitor of the page in a minute; 0 for any number."
+    )
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(Settings).items():
