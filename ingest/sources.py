@@ -55,6 +55,7 @@ class Passed:
     folder: bool = False
 
 
+UPLOADS = "uploads"  # the folder of an index that keeps files uploaded in the page
 _HIDDEN = (".", "~$")  # and the locks that office programs keep beside open files
 
 Named = str | Path | Source | Passed  # what a run is given: names, or what was found there
@@ -107,7 +108,7 @@ def _below(root: Path) -> Iterable[Source | Passed]:
         return [_unreadable(root, error)]
     if not is_folder:
         return [_source(root, root.name)]
-    if any(map(_is_index, root.parents)):
+    if _in_index(root):
         return [Passed(root, "part of an index; name a folder of documents", failed=True)]
     return _walk(root)
 
@@ -180,6 +181,14 @@ def _is_utf8(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _in_index(path: Path) -> bool:
+    """Whether it is one of an index's own files; what was uploaded lies there and is none."""
+    return any(
+        _is_index(folder) and folder / UPLOADS not in (path, *path.parents)
+        for folder in path.parents
+    )
 
 
 def _is_index(folder: Path) -> bool:

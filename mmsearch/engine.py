@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsearch import (
+    answers,
     changes,
     confidence,
     duplicates,
@@ -20,12 +21,12 @@ from mmsearch import (
     facets,
     filters,
     fusion,
-    grouping,
     mixing,
     narrowing,
     profiles,
     ranking,
 )
+from mmsearch.answers import Answer
 from mmsearch.config import Settings
 from mmsearch.documents import READY, Documents, is_photo
 from mmsearch.encoders import Encoder, PageContent, Reads
@@ -150,25 +151,26 @@ class SearchEngine:
         rerank: bool | int | None = None,
     ) -> list[Hit]:
         """Find the pages for a query that was read before; see `search`."""
-        if limit < 0 or offset < 0:
-            raise InvalidSetting(f"limit {limit}, offset {offset}: neither may be below 0")
+        cut = answers.Cut(limit, offset, group)
         found = self.candidates(query, where=where, views=views)
-        end = offset + limit
-        rerank = query.image is None if rerank is None else rerank
-        # Which pages are reranked does not depend on what is shown of them.
-        if self.reranker and rerank and not all(c.match for c in found[: None if group else end]):
-            found = mixing.rerank(self, query, found, None if rerank is True else rerank)
-        if not group:
-            return self.hits(query, found[offset:end], first=offset + 1)
-        places = self._places([candidate.point for candidate in found])
-        groups = grouping.by_document(found, places)[offset:end]
-        others = {shown.document: shown for shown in groups}
-        hits = self.hits(query, [shown.best for shown in groups], first=offset + 1)
-        return [
-            replace(hit, more=shown.more, more_pages=shown.pages)
-            for hit in hits
-            for shown in (others[hit.document.id],)
-        ]
+        return cut.hits(self, query, answers.reranked(self, query, found, cut, rerank) or found)
+
+    def answers(
+        self,
+        query: Query,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        where: Filter | str | None = None,
+        group: bool = False,
+        rerank: bool | int | None = None,
+    ) -> Iterator[Answer]:
+        """As `answer`, with what stands beside a list of hits: how many there are, and facets.
+
+        Where the reranker reorders, the first stage's answer comes before it has.
+        """
+        cut = answers.Cut(limit, offset, group)
+        return answers.staged(self, query, self.candidates(query, where=where), cut, rerank)
 
     def narrow(
         self, where: Filter | str | None, fields: Sequence[str] = narrowing.PAGE_FIELDS
@@ -204,9 +206,7 @@ class SearchEngine:
         if query == "":
             return facets.of_filter(self.index.pages, self.narrow(where) & self._findable(), limit)
         query = self.query(query) if isinstance(query, str) else query
-        points = [candidate.point for candidate in self.candidates(query, where=where)]
-        found = self.index.pages.retrieve(points, payload=list(facets.FIELDS.values()))
-        return facets.of_payloads((point.payload for point in found), limit)
+        return facets.of_candidates(self.index.pages, self.candidates(query, where=where), limit)
 
     def query(
         self,
@@ -464,11 +464,6 @@ class SearchEngine:
             for point in points:
                 labels[point.id] = image_labels.shown(asked, point.vectors.get(view))
         return labels
-
-    def _places(self, points: Sequence[str]) -> dict[str, grouping.Place]:
-        """Document and number of the pages that still exist, by point."""
-        found = self.index.pages.retrieve(points, payload=["document", "number"])
-        return {point.id: (point.payload["document"], point.payload["number"]) for point in found}
 
     def _findable(self) -> Filter:
         """The pages that a search may find."""

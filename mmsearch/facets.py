@@ -6,12 +6,15 @@ Each facet is a field of the filter's text: a value that was counted selects the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mmsearch.filters import Filter
 from mmsearch.index import Collection
 from mmsearch.types import Payload
+
+if TYPE_CHECKING:
+    from mmsearch.engine import Candidate
 
 Counts = dict[str | int, int]
 
@@ -41,6 +44,15 @@ def of_filter(pages: Collection, where: Filter, limit: int) -> dict[str, Counts]
         name: _commonest(pages.facet(field, where, limit=max(limit, _ASKED)), limit)
         for name, field in FIELDS.items()
     }
+
+
+def of_candidates(
+    pages: Collection, candidates: Sequence[Candidate], limit: int
+) -> dict[str, Counts]:
+    """The same among the pages that a search has found."""
+    points = [candidate.point for candidate in candidates]
+    found = pages.retrieve(points, payload=list(FIELDS.values()))
+    return of_payloads((point.payload for point in found), limit)
 
 
 def of_payloads(payloads: Iterable[Payload], limit: int) -> dict[str, Counts]:

@@ -1,55 +1,93 @@
-"""The page and the page pictures as one ASGI application, and what of Gradio is closed.
-
-Pictures have routes of their own: what is in Gradio's cache can be read by every visitor, and
-files are never served by their path.
-"""
+"""All that is served, as one ASGI application: page, API, MCP, pictures; and who may have it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, FastAPI, HTTPException, Response
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mmsearch.errors import InvalidQuery, NotFound
+from mmsearch.errors import InvalidQuery
+from ui.access import Access
+from ui.files import create_files
+from ui.jobs import Jobs
+from ui.metrics import Metrics
+from ui.originals import Originals
+from ui.query_images import QueryImages
+from ui.uploads import upload_routes
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from mmsearch.engine import SearchEngine
 
-MAX_FILE_SIZE = "20mb"
-
-_HEADERS = {
-    "Cache-Control": "private, max-age=3600",
-    "X-Content-Type-Options": "nosniff",
-    # Other sites open in the same browser can't find out what is in the index.
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 # What the page and API clients use. Gradio has dozens more, some of which fetch URLs for a
-# visitor or start programs.
+# visitor, start programs, or give one visitor's files to another.
 _GRADIO_API = "/gradio_api/"
 _OPEN = re.compile(
-    r"call/.+|cancel|file=/(?!.*:/).+|heartbeat/\w+|info/?|queue/(join|data)|reset/?"
-    r"|startup-events|theme\.css|upload|upload_progress"
+    r"call/.+|cancel|heartbeat/\w+|info/?|queue/(join|data)|reset/?|startup-events|theme\.css|upload"
 )
+_CACHED = {"Cache-Control": "private, no-cache"}  # asked for again, sent only if changed
+MAX_FILE_SIZE = "20mb"  # of what the API's clients upload
 
 
-def create_site(page: gr.Blocks, engine: SearchEngine, looks: Mapping[str, Any]) -> FastAPI:
-    """Mount the page, and serve the pictures of the engine's documents beside it.
+def create_site(engine: SearchEngine, *, access: Access | None = None) -> FastAPI:
+    """Everything that is served over an engine.
 
     Args:
-        page: the Gradio page.
-        engine: whose page pictures are served.
-        looks: theme, style and script of the page, as `gr.mount_gradio_app` takes them.
+        engine: what is searched; it stays open when the site ends.
+        access: who may come in; by default as the engine's settings say. A site that is mounted in
+            another application, which knows its users, takes `Access(engine.settings, who=...)`.
     """
+    from ui.app import ASSETS, FOLDER, create_app, looks
+    from ui.assistants import create_assistants
+
+    access = access or Access(engine.settings)
+    images, originals = QueryImages(engine.settings.max_pixels), Originals(engine)
+    jobs = Jobs(engine)
+    metrics = Metrics(engine, jobs)
+    page = create_app(engine, access=access, images=images, jobs=jobs, metrics=metrics)
+    assistants, running = create_assistants(engine, access.allow_search, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(jobs.close)
+            await stack.enter_async_context(running())
+            yield
+
+    site = FastAPI(openapi_url=None, lifespan=lifespan)
+    site.add_middleware(_closed)
+    site.add_middleware(access.middleware)
+    for routes in (
+        access.router,
+        metrics.router,
+        create_files(engine, originals),
+        originals.routes(),
+        images.routes(),
+        upload_routes(engine, jobs),
+    ):
+        site.include_router(routes)
+
+    @site.get("/own/{name}")
+    def asset(name: str) -> Response:
+        if name not in ASSETS:
+            raise HTTPException(404)
+        return FileResponse(FOLDER / name, media_type=ASSETS[name], headers=_CACHED)
+
+    site.router.routes.append(Route("/mcp", assistants))  # a mount would want a slash
+    _mount(site, page, looks())
+    return site
+
+
+def _mount(site: FastAPI, page: gr.Blocks, looks: dict[str, object]) -> None:
     import gradio as gr
 
-    site = FastAPI(openapi_url=None)
-    site.add_middleware(_closed)
-    site.include_router(_pictures(engine))
     gr.mount_gradio_app(
         site,
         page,
@@ -68,7 +106,6 @@ def create_site(page: gr.Blocks, engine: SearchEngine, looks: Mapping[str, Any])
     page.has_launched = page.is_running = True
     for block in page.blocks.values():
         block.async_move_resource_to_block_cache = _in_place  # type: ignore[method-assign,assignment]
-    return site
 
 
 async def _in_place(address: object) -> str:
@@ -76,36 +113,6 @@ async def _in_place(address: object) -> str:
     if "://" in str(address):
         raise InvalidQuery("an image is uploaded, not fetched from a URL")
     return str(address)
-
-
-def _pictures(engine: SearchEngine) -> APIRouter:
-    """`GET /pages/DOCUMENT/NUMBER.jpg` and `/thumbnails/DOCUMENT/NUMBER.jpg`."""
-    router = APIRouter()
-
-    @router.get("/pages/{document}/{number}.jpg")
-    def page(document: str, number: str) -> Response:
-        return _jpeg(engine, engine.store.picture, document, number)
-
-    @router.get("/thumbnails/{document}/{number}.jpg")
-    def thumbnail(document: str, number: str) -> Response:
-        return _jpeg(engine, engine.store.thumbnail, document, number)
-
-    return router
-
-
-def _jpeg(
-    engine: SearchEngine, read: Callable[[str, int], bytes], document: str, number: str
-) -> Response:
-    # Both become parts of a path in the store: nothing but an id and a number may get there.
-    if not re.fullmatch("[0-9a-f]{64}", document) or not re.fullmatch("[1-9][0-9]{0,8}", number):
-        raise HTTPException(404)
-    if document not in engine.documents.get(document):
-        raise HTTPException(404)
-    try:
-        picture = read(document, int(number))
-    except NotFound:
-        raise HTTPException(404) from None
-    return Response(picture, media_type="image/jpeg", headers=_HEADERS)
 
 
 def _closed(app: ASGIApp) -> ASGIApp:

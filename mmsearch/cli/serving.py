@@ -1,14 +1,19 @@
-"""The command that serves the web page: `serve`."""
+"""The commands of the web page: `serve`, and `password` for those who may sign in to it."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mmsearch.cli import options
+from mmsearch.cli.lines import say, show
 from mmsearch.cli.watching import watched
+from mmsearch.config import CONFIG_FILE
+from mmsearch.errors import InvalidSetting
 
 
 def serve(
@@ -22,7 +27,41 @@ def serve(
 ) -> None:
     """Serve the web page; other commands go on working on the same index."""
     with options.open_index(index, create=bool(watch), host=host, port=port) as engine:
-        from ui.app import serve as serve_page
+        from ui.serving import serve as serve_page
 
         with watched(watch or (), engine):
             serve_page(engine, host=engine.settings.host, port=engine.settings.port)
+
+
+def password(
+    name: Annotated[str, typer.Argument(help="Who signs in.", show_default=False)],
+) -> None:
+    """Ask for a password and print the line that lets NAME sign in to the web page with it."""
+    from ui import passwords
+
+    user = passwords.name(name)
+    show(f"{user}:{passwords.new_hash(_new_password(user))}")
+    say(
+        "Put this line into the setting users, one a user: MMSEARCH_USERS in the environment, or "
+        f"users in {CONFIG_FILE}. Then start mmsearch serve again."
+    )
+
+
+def _new_password(user: str) -> str:
+    """Typed twice without echo, or a line of a pipe."""
+    import getpass
+
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            typed = getpass.getpass(f"New password of {user}: ", sys.stderr)
+            again = getpass.getpass("The same again: ", sys.stderr)
+        except (getpass.GetPassWarning, EOFError, OSError) as error:
+            raise InvalidSetting(
+                "the password cannot be asked for without showing it; pipe it in as one line"
+            ) from error
+    if typed != again:
+        raise InvalidSetting("the two passwords differ; nothing was made, run it again")
+    return typed

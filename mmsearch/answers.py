@@ -1,0 +1,109 @@
+"""What is shown of a list of candidates: a stretch of it, reranked, with totals and facets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mmsearch import facets, grouping, mixing
+from mmsearch.errors import InvalidSetting
+from mmsearch.types import Hit, Query
+
+if TYPE_CHECKING:
+    from mmsearch.engine import Candidate, SearchEngine
+
+_FACET_VALUES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits, and what stands beside them.
+
+    `total` counts all that was found: pages, or documents where they are grouped. `facets` has, by
+    facet, values and their numbers of pages. Another answer follows unless this is the `last`.
+    """
+
+    hits: list[Hit]
+    total: int
+    facets: Mapping[str, facets.Counts]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which stretch of a list is shown, and whether only the best page of each document is."""
+
+    limit: int
+    offset: int
+    group: bool
+
+    def __post_init__(self) -> None:
+        if self.limit < 0 or self.offset < 0:
+            raise InvalidSetting(
+                f"limit {self.limit}, offset {self.offset}: neither may be below 0"
+            )
+
+    @property
+    def end(self) -> int:
+        """Behind the last one that is shown."""
+        return self.offset + self.limit
+
+    def hits(self, engine: SearchEngine, query: Query, found: Sequence[Candidate]) -> list[Hit]:
+        """The hits of this stretch, ranked from its first on."""
+        first = self.offset + 1
+        if not self.group:
+            return engine.hits(query, found[self.offset : self.end], first=first)
+        groups = grouping.by_document(found, _places(engine, found))[self.offset : self.end]
+        others = {shown.document: shown for shown in groups}
+        return [
+            replace(hit, more=shown.more, more_pages=shown.pages)
+            for hit in engine.hits(query, [shown.best for shown in groups], first=first)
+            for shown in (others[hit.document.id],)
+        ]
+
+    def total(self, engine: SearchEngine, found: Sequence[Candidate]) -> int:
+        """How many there are to cut from."""
+        return (
+            len(grouping.by_document(found, _places(engine, found))) if self.group else len(found)
+        )
+
+
+def reranked(
+    engine: SearchEngine,
+    query: Query,
+    found: Sequence[Candidate],
+    cut: Cut,
+    rerank: bool | int | None,
+) -> list[Candidate] | None:
+    """The candidates in the reranker's order; None where it has nothing to reorder."""
+    wanted = query.image is None if rerank is None else rerank
+    # Which pages are reranked does not depend on what is shown of them.
+    shown = found if cut.group else found[: cut.end]
+    if not engine.reranker or not wanted or all(candidate.match for candidate in shown):
+        return None
+    return mixing.rerank(engine, query, found, None if wanted is True else wanted)
+
+
+def staged(
+    engine: SearchEngine,
+    query: Query,
+    found: Sequence[Candidate],
+    cut: Cut,
+    rerank: bool | int | None,
+) -> Iterator[Answer]:
+    """See `SearchEngine.answers`."""
+    counts = facets.of_candidates(engine.index.pages, found, _FACET_VALUES)
+    total = cut.total(engine, found)
+    wanted = engine.reranker is not None and (query.image is None if rerank is None else rerank)
+    yield Answer(cut.hits(engine, query, found), total, counts, last=not wanted)
+    if wanted:
+        better = reranked(engine, query, found, cut, rerank) or found
+        yield Answer(cut.hits(engine, query, better), total, counts, last=True)
+
+
+def _places(engine: SearchEngine, candidates: Sequence[Candidate]) -> dict[str, grouping.Place]:
+    """Document and number of the pages that still exist, by point."""
+    points = [candidate.point for candidate in candidates]
+    found = engine.index.pages.retrieve(points, payload=["document", "number"])
+    return {point.id: (point.payload["document"], point.payload["number"]) for point in found}
