@@ -12,9 +12,9 @@ import inspect
 import ipaddress
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import HTTPConnection, Request
@@ -28,9 +28,6 @@ from ui.headers import secured
 from ui.logins import SESSION_SECONDS, Logins, Refused
 
 OPEN = {"/login", "/healthz"}
-_PAGE = {"", "/"}
-MAX_FORM = 4096  # bytes
-FORM_SECONDS = 10.0
 MAX_USER = 256  # characters of a name that a proxy sends
 _TOKEN = re.compile(r"[!#$%&'*+.^`|~\w-]+", re.ASCII)
 
@@ -49,19 +46,13 @@ class Access:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        who: Who | None = None,
-        *,
-        scripts: Sequence[str] = (),
-        clock: limits.Clock = time.monotonic,
+        self, settings: Settings, who: Who | None = None, *, clock: limits.Clock = time.monotonic
     ) -> None:
         """
         Args:
             settings: `users`, `user_header`, `hosts`, `host` and `searches_per_minute` are used.
             who: names the user of a request, for a site within another application; may be async,
                 must not block.
-            scripts: texts of the scripts that Gradio puts into its page, from its `head`.
 
         Raises:
             InvalidSetting: `users`, `user_header` or `hosts` is broken, or there are two ways to
@@ -82,7 +73,6 @@ class Access:
         self._logins = Logins(users, clock=clock) if users else None
         self._header = settings.user_header
         self._who = who
-        self._scripts = tuple(scripts)
         self._rate = limits.Rate(settings.searches_per_minute, clock=clock)
         self._cookie = f"mmsearch-{settings.port}"  # cookies do not tell ports apart
         self.warning = "" if users or self._header or who else _warning(settings.host)
@@ -97,7 +87,7 @@ class Access:
                 return
             is_http = scope["type"] == "http"
             if is_http:
-                send = secured(send, scripts=self._scripts if _route(scope) in _PAGE else None)
+                send = secured(send, names_scripts=route_of(scope) in ("", "/"))
             answer = await self._refused(scope)
             if answer is None:
                 await app(scope, receive, send)
@@ -139,7 +129,7 @@ class Access:
                 "this was sent by another site's page; a proxy must pass on the Host header",
             )
         user: str | Refused | None = ""
-        if not (is_http and _route(scope) in OPEN):
+        if not (is_http and route_of(scope) in OPEN):
             user = await self._user(connection)
         if isinstance(user, str):
             scope["state"] = {**scope.get("state", {}), "user": user}
@@ -192,9 +182,9 @@ class Access:
             if not self._logins:
                 return login.refusal(request, 404, "nobody signs in here with a password")
             try:
-                fields = await asyncio.wait_for(_form(request), FORM_SECONDS)
+                fields = await asyncio.wait_for(login.fields(request), login.SECONDS)
             except (ValueError, TimeoutError):
-                line = f"a login is a form of username and password, {MAX_FORM} bytes at most"
+                line = f"a login is a form of username and password, {login.MAX_FORM} bytes at most"
                 return login.refusal(request, 400, line)
             name, password = fields.get("username", ""), fields.get("password", "")
             answer = await self._logins.check(name, password, _address(request.scope))
@@ -242,20 +232,13 @@ class Access:
         answer.headers["Cache-Control"] = "no-store"
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form.
-
-    Raises:
-        ValueError: it is larger, or no form.
-    """
-    body = b""
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raise ValueError("no form")
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_FORM:
-            raise ValueError("too large")
-    return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=10))
+def route_of(scope: Scope) -> str:
+    """The path below the application's root, as the router sees it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    if root and (path == root or path.startswith(f"{root}/")):
+        return path[len(root) :]
+    return path
 
 
 def _done(request: Request, onward: str) -> Response:
@@ -276,18 +259,9 @@ def _named(values: list[str]) -> str | None:
     return name if 0 < len(name) <= MAX_USER and name.isprintable() else None
 
 
-def _route(scope: Scope) -> str:
-    """The path below the application's root, as the router sees it."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    if root and (path == root or path.startswith(f"{root}/")):
-        return path[len(root) :]
-    return path
-
-
 def _way_to_login(scope: Scope) -> str:
     """The login page, relative to what was asked for: a proxy may hide where the site is."""
-    route = _route(scope)
+    route = route_of(scope)
     asked = quote(route.lstrip("/"))
     if scope["query_string"]:
         asked += f"?{scope['query_string'].decode('latin-1')}"

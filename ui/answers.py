@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import nsmallest
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -113,18 +112,14 @@ def documents(
     where = filters.equals("state", state) if state else Filter()
     where &= filters.equals("tags", tag) if tag else Filter()
     wanted = text.casefold()
-    total = 0
-
-    def matching() -> Any:
-        nonlocal total
-        for document in engine.documents.all(where):
-            if not wanted or any(wanted in n.casefold() for n in (document.title, *document.paths)):
-                total += 1
-                yield document
-
-    # Only those up to the last one shown are kept in memory.
-    first = nsmallest(offset + limit, matching(), key=lambda one: (one.paths, one.id))
-    return {"documents": [document_row(one) for one in first[offset:]], "total": total}
+    found = [
+        document
+        for document in engine.documents.all(where)
+        if not wanted or any(wanted in n.casefold() for n in (document.title, *document.paths))
+    ]
+    found.sort(key=lambda document: (document.paths, document.id))
+    shown = found[offset : offset + limit]
+    return {"documents": [document_row(one) for one in shown], "total": len(found)}
 
 
 def document_row(document: Document) -> dict[str, Any]:
@@ -164,7 +159,15 @@ def status(engine: SearchEngine) -> dict[str, Any]:
 
 
 def job_row(job: Job) -> dict[str, Any]:
-    """A job in short: without its paths, which may be thousands, and results."""
+    """All of a job. Its results say `file`: `path` has Gradio's client take them for downloads."""
+    row = job.as_row()
+    for name in ("recent", "failures"):
+        row[name] = [{"file": result.pop("path"), **result} for result in row[name]]
+    return row
+
+
+def brief_job_row(job: Job) -> dict[str, Any]:
+    """A job without its paths, which may be thousands, and without results."""
     row = job.as_row()
     return {name: row[name] for name in row if name not in ("paths", "recent", "failures")}
 

@@ -158,7 +158,8 @@ def create_api(
         """
         with _one_line(gr.Error, "ingestion"):
             user = str(getattr(request.request.state, "user", "")) if request.request else ""
-            return start(engine, jobs, files=files, path=path, tags=tags, by=user).as_row()
+            job = start(engine, jobs, files=files, path=path, tags=tags, by=user)
+            return answers.job_row(job)
 
     def status(job: str = "") -> dict[str, Any]:
         """Say what the index holds, and how far ingestion is.
@@ -171,7 +172,10 @@ def create_api(
         """
         with _one_line(gr.Error, "status"):
             id_ = given.text("job", job, 100)
-            told = [jobs.get(id_).as_row()] if id_ else [answers.job_row(j) for j in jobs.all()]
+            if id_:
+                told = [answers.job_row(jobs.get(id_))]
+            else:
+                told = [answers.brief_job_row(known) for known in jobs.all()]
             return {**answers.status(engine), "jobs": told}
 
     one = {"concurrency_limit": SEARCHES_AT_ONCE, "concurrency_id": "search"}

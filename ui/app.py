@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mmsearch import __version__
 from ui import searching, views
 from ui.query_images import QueryImages
+from ui.scripts import once_there
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
 SEARCHES_AT_ONCE = 2
 SEARCHES_WAITING = 64
 FOLDER = Path(__file__).parent
-ASSETS = {
-    "page.css": "text/css",
-    "viewer.css": "text/css",
-    "library.css": "text/css",
-    "page.js": "text/javascript",
-    "viewer.js": "text/javascript",
+ASSETS = {  # what the page's own files are made of, and their types
+    "page.css": (("page.css", "viewer.css", "library.css"), "text/css"),
+    "page.js": (("page.js", "viewer.js", "library.js"), "text/javascript"),
 }
 
 
@@ -47,31 +45,36 @@ def create_app(
     from ui.status import create_status
 
     def search(event: gr.EventData, request: gr.Request) -> Iterator[str]:
-        link = getattr(event, "link", "")
         asking = request.request
         if asking is None:  # only where a listener is called by hand
             return
+        number = getattr(event, "number", 0)
         wait = access.allow_search(asking)
         if wait:
-            yield views.problem(f"too many searches at a time; try again in {wait:.0f} seconds")
+            line = f"too many searches at a time; try again in {wait:.0f} seconds"
+            yield views.answered(views.problem(line), number)
             return
         user = str(getattr(asking.state, "user", ""))
-        yield from searching.answer(engine, images, metrics, link, user)
+        link = getattr(event, "link", "")
+        for html in searching.answer(engine, images, metrics, link, user):
+            yield views.answered(html, number)
 
-    app = gr.Blocks(title="mmsearch", analytics_enabled=False)
+    # What the API's clients upload is kept for an hour.
+    app = gr.Blocks(title="mmsearch", analytics_enabled=False, delete_cache=(3600, 3600))
     with app:
+        create_api(engine, jobs, access.allow_search, metrics)  # first: it names the endpoints
         gr.HTML(views.HEADER, elem_id="mm-top", apply_default_css=False)
         with gr.Tabs(elem_id="mm-tabs"):
             with gr.Tab("Search", id="search"):
                 gr.HTML(
                     views.search_bar(),
-                    js_on_load="mm.bar(element)",
+                    js_on_load=once_there("mm.bar(element)"),
                     elem_id="mm-bar",
                     apply_default_css=False,
                 )
                 results = gr.HTML(
                     label="Results",
-                    js_on_load="mm.results(element, trigger, watch)",
+                    js_on_load=once_there("mm.results(element, trigger, watch)"),
                     elem_id="mm-results",
                     apply_default_css=False,
                 )
@@ -82,15 +85,22 @@ def create_app(
                     concurrency_limit=SEARCHES_AT_ONCE,
                     concurrency_id="search",
                     show_progress="hidden",
-                    trigger_mode="always_last",  # Enter during a search counts
+                    trigger_mode="multiple",  # page.js sees to it that they follow each other
                 )
             with gr.Tab("Library", id="library"):
                 create_library(engine, jobs)
             with gr.Tab("Status", id="status"):
                 create_status(engine, jobs)
-        create_api(engine, jobs, access.allow_search, metrics)
     app.queue(max_size=SEARCHES_WAITING)
     return app
+
+
+def asset(name: str) -> tuple[str, str] | None:
+    """One of the page's own files, as it is sent, and its type."""
+    if name not in ASSETS:
+        return None
+    parts, kind = ASSETS[name]
+    return "\n".join((FOLDER / part).read_text(encoding="utf-8") for part in parts), kind
 
 
 def looks() -> dict[str, Any]:
@@ -105,9 +115,8 @@ def looks() -> dict[str, Any]:
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
     )
     # Files of their own: what stands within the page may not run, and Gradio rewrites styles.
-    linked = {
-        "text/css": "<link rel='stylesheet' href='own/{}'>",
-        "text/javascript": "<script src='own/{}'></script>",
-    }
-    head = "".join(linked[kind].format(f"{name}?{__version__}") for name, kind in ASSETS.items())
+    head = (
+        f"<link rel='stylesheet' href='own/page.css?{__version__}'>"
+        f"<script src='own/page.js?{__version__}'></script>"
+    )
     return {"theme": theme, "head": head}

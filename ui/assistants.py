@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ui.metrics import Metrics
 
 _CALLS_AT_ONCE = 2
+_REQUESTS_AT_ONCE = 16  # that wait, too: each may hold an image
 _MAX_BODY = MAX_BASE64 + (64 << 10)  # bytes of a request
 _INSTRUCTIONS = (
     "Searches an archive of documents: PDFs, scans, slides, images, videos. Search by words or by "
@@ -58,16 +59,22 @@ class _Assistants:
         self._tools = Tools(engine, metrics)
         self._allow = allow
         self._app: ASGIApp | None = None
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a POST; there are no streams to be opened by GET, and no sessions to end."""
         if scope["method"] != "POST":
-            refusal = JSONResponse({"error": "send JSON-RPC by POST"}, 405, {"Allow": "POST"})
-            await refusal(scope, receive, send)
-        elif self._app is None:
-            await JSONResponse({"error": "the server starts or ends"}, 503)(scope, receive, send)
+            answer = JSONResponse({"error": "send JSON-RPC by POST"}, 405, {"Allow": "POST"})
+            await answer(scope, receive, send)
+        elif self._app is None or self._open >= _REQUESTS_AT_ONCE:
+            answer = JSONResponse({"error": "busy; try again"}, 503, {"Retry-After": "2"})
+            await answer(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            self._open += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._open -= 1
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -15,6 +15,7 @@ from typing import Any
 from mmsearch.errors import InvalidSetting, MMSearchError
 
 MAX_OFFSET = 100_000
+_BROKEN = re.compile(r"[\0\ud800-\udfff]")  # half of a character: JSON can hold that
 _ID = re.compile("[0-9a-f]{64}")
 _URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://|\s*data:", re.IGNORECASE)
 
@@ -27,8 +28,8 @@ def text(name: str, value: Any, most: int) -> str:
         raise InvalidSetting(f"{name}: is {_kind(value)}, expected a text")
     if len(value) > most:
         raise InvalidSetting(f"{name}: has {len(value):,} characters, at most {most:,} are allowed")
-    if "\0" in value:
-        raise InvalidSetting(f"{name}: holds a NUL character; leave it out")
+    if _BROKEN.search(value):
+        raise InvalidSetting(f"{name}: holds a NUL or a broken character; leave it out")
     return value.strip()
 
 
@@ -90,7 +91,7 @@ def uploaded(name: str, value: Any) -> Path:
     from gradio.utils import get_upload_folder
 
     path = value.get("path") if isinstance(value, dict) else None
-    if not isinstance(path, str) or not path or "\0" in path:
+    if not isinstance(path, str) or not path or _BROKEN.search(path):
         raise InvalidSetting(f"{name}: is no uploaded file; upload one to gradio_api/upload first")
     if is_url(path):
         raise InvalidSetting(f"{name}: is fetched from no URL; upload the file itself")

@@ -1,8 +1,8 @@
 """What every answer tells the browser: nothing from other sites runs here, nor reads what is here.
 
 Gradio needs `eval` for the scripts of its own components, and styles made on the fly; scripts
-within HTML and in attributes stay forbidden. Those of the page itself are named by their hashes, as
-it is sent: markup that is put into the page later cannot run.
+within HTML and in attributes stay forbidden. Those of Gradio's first page are named by their
+hashes, as it is sent: markup that is put into the page later cannot run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
@@ -34,11 +33,11 @@ _POLICY = (
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script", re.DOTALL | re.IGNORECASE)
 
 
-def secured(send: Send, *, scripts: Sequence[str] | None) -> Send:
+def secured(send: Send, *, names_scripts: bool) -> Send:
     """A `send` that adds to every HTTP answer the headers that it has not set itself.
 
     Args:
-        scripts: where scripts within an HTML answer may run, those that may be put in later.
+        names_scripts: the scripts within an HTML answer may run.
     """
     held: list[Message] = []
 
@@ -50,7 +49,7 @@ def secured(send: Send, *, scripts: Sequence[str] | None) -> Send:
             # Gradio lets every site on the network's other machines read its answers.
             for name in [name for name in headers if name.startswith("access-control-allow-")]:
                 del headers[name]
-            if scripts is not None and _is_page(headers):
+            if names_scripts and _is_page(headers):
                 held.append(message)
                 return
             headers.setdefault("Content-Security-Policy", _POLICY.format(scripts=""))
@@ -60,9 +59,7 @@ def secured(send: Send, *, scripts: Sequence[str] | None) -> Send:
             if message.get("more_body") and len(body) <= MAX_PAGE:
                 return
             headers = MutableHeaders(scope=held[0])
-            headers["Content-Security-Policy"] = _POLICY.format(
-                scripts=_hashes(body, scripts or ())
-            )
+            headers["Content-Security-Policy"] = _POLICY.format(scripts=_hashes(body))
             await send(held[0])
             held.clear()
             message = {**message, "body": body}
@@ -79,7 +76,6 @@ def _is_page(headers: MutableHeaders) -> bool:
     )
 
 
-def _hashes(page: bytes, scripts: Sequence[str]) -> str:
-    texts = [*_SCRIPT.findall(page), *(script.encode() for script in scripts)]
-    found = {hashlib.sha256(text).digest() for text in texts}
+def _hashes(page: bytes) -> str:
+    found = {hashlib.sha256(script).digest() for script in _SCRIPT.findall(page)}
     return "".join(f" 'sha256-{base64.b64encode(digest).decode()}'" for digest in sorted(found))

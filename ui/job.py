@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -30,7 +30,8 @@ class Job:
     Times are seconds since 1970, 0 until then. `files` counts those that were read or need not be,
     of `files_found`; `done`, `skipped` and `failed` count results. `vectors` of `vectors_wanted`
     pages are encoded. `workers` says what each process is doing. `recent` are the last results,
-    `failures` the first that failed.
+    `failures` the first that failed. `unsupported` counts in the end, by ending, the files that
+    nothing here reads.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Job:
     failed: int = 0
     recent: tuple[Result, ...] = ()
     failures: tuple[Result, ...] = ()
+    unsupported: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_active(self) -> bool:
@@ -103,7 +105,8 @@ def from_row(row: Any) -> Job:
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a job: {error}") from error
     texts = (job.id, job.title, *job.paths, *job.tags)
-    if job.state not in get_args(State) or not all(isinstance(text, str) for text in texts):
+    odd = not all(isinstance(text, str) for text in texts) or not isinstance(job.unsupported, dict)
+    if odd or job.state not in get_args(State):
         raise ValueError("not a job: a field has a value that is not allowed")
     return job
 
@@ -141,7 +144,13 @@ def after(job: Job, event: Mapping[str, Any]) -> Job:
             sums: dict[str, Any] = {
                 name: int(event[name]) for name in ("done", "skipped", "failed")
             }
-            return replace(job, **sums, files=max(job.files, sum(sums.values())))
+            return replace(
+                job,
+                **sums,
+                pages=max(job.pages, int(event["pages"])),
+                unsupported=dict(event["unsupported"]),
+                files=max(job.files, sum(sums.values())),
+            )
     return job
 
 

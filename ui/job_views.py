@@ -8,10 +8,11 @@ from html import escape
 from pathlib import PurePath
 
 from ui.job import Job, Result
-from ui.library_views import count
+from ui.library_views import count, without_name
 
 SHOWN = 5  # jobs that have ended
 _FAILURES = 5  # seen at once
+_FRESH = 600.0  # seconds that the last one is seen in full
 
 _PHASES = {
     "": "Starting",
@@ -26,19 +27,19 @@ def jobs(found: Sequence[Job], *, read_only: bool, is_stopping: Callable[[str], 
     active = [job for job in reversed(found) if job.is_active]
     past = [job for job in found if not job.is_active][:SHOWN]
     shown = "".join(_active(job, read_only, is_stopping(job.id)) for job in active)
-    if past:
-        latest, *earlier = past
-        shown += _past(latest, read_only)
-        if earlier:
-            more = "".join(_past(job, read_only) for job in earlier)
-            shown += (
-                f"<details class='mm-earlier' data-key='earlier'><summary>Earlier</summary>{more}"
-                "</details>"
-            )
+    fresh = [job for job in past[:1] if time.time() - job.ended < _FRESH]
+    shown += "".join(_past(job, read_only) for job in fresh)
+    if earlier := past[len(fresh) :]:
+        more = "".join(_past(job, read_only) for job in earlier)
+        shown += (
+            "<details class='mm-earlier' data-key='earlier'><summary>Earlier additions</summary>"
+            f"{more}</details>"
+        )
     finished = sum(job.done + job.skipped + job.failed for job in found)
+    ended = sum(not job.is_active for job in found)
     return (
         f"<div class='mm-jobs' data-active='{int(bool(active))}' "
-        f"data-finished='{finished}-{len(past)}'>{shown}</div>"
+        f"data-finished='{finished}-{ended}'>{shown}</div>"
     )
 
 
@@ -106,8 +107,10 @@ def _counts(job: Job) -> str:
 
 def _sums(job: Job) -> str:
     """What has become of the files of a job that has ended."""
-    parts = [f"{job.done:,} read", f"{job.skipped:,} skipped"] if job.skipped else []
-    parts = parts or [f"{count(job.done, 'file')} read"]
+    parts = [f"{count(job.done, 'file')} read"]
+    if job.skipped:
+        kinds = ", ".join(escape(ending) for ending in list(job.unsupported)[:_FAILURES])
+        parts.append(f"{job.skipped:,} skipped" + (f" (no reader for {kinds})" if kinds else ""))
     if job.pages:
         parts.append(count(job.pages, "page"))
     if job.failed:
@@ -148,7 +151,7 @@ def _failures(job: Job) -> str:
 def _result(job: Job, result: Result) -> str:
     words = {"done": count(result.pages, "page"), "skipped": "skipped", "failed": "failed"}
     said = words.get(result.status, result.status)
-    reason = f": {escape(result.reason)}" if result.reason else ""
+    reason = f": {escape(without_name(result.reason, result.path))}" if result.reason else ""
     bad = " class='mm-bad'" if result.status == "failed" else ""
     root = next((p for p in job.paths if result.path.startswith(f"{p}/")), "")
     name = result.path.removeprefix(f"{root}/") if root else PurePath(result.path).name

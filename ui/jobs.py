@@ -10,25 +10,21 @@ import contextlib
 import fcntl
 import json
 import logging
-import os
 import secrets
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mmsearch import changes, documents
-from mmsearch.config import ENVIRONMENT_PREFIX, Settings
 from mmsearch.errors import InvalidSetting, MMSearchError, NotFound
-from mmsearch.opening import without_password
 from mmsearch.types import Document
+from ui import job_process
 from ui.job import Job, after, begun, ended, from_row, result_of
 from ui.uploads import delete_uploaded, uploads_folder
 
@@ -38,7 +34,6 @@ if TYPE_CHECKING:
 KEPT = 50  # jobs that have ended
 MAX_WAITING = 100
 MAX_PATH_BYTES = 1 << 20  # of all paths of a job: they become a command line
-NICENESS = 10
 GRACE = 20.0  # seconds that a cancelled job may take to finish the pages in hand,
 CLOSING_GRACE = 5.0  # and one that goes on with the next server
 
@@ -123,7 +118,7 @@ class Jobs:
                 self._put(ended(job, "cancelled"))
             elif job.state == "running" and id_ not in self._cancelled:
                 self._cancelled.add(id_)
-                self._end_process(GRACE)
+                job_process.end(self._process, GRACE)
             return self._jobs[id_]
 
     def get(self, id_: str) -> Job:
@@ -149,7 +144,7 @@ class Jobs:
         """Stop; what is running goes on when the page is served again. Safe to call twice."""
         with self._changed:
             self._closing = True
-            self._end_process(CLOSING_GRACE)
+            job_process.end(self._process, CLOSING_GRACE)
             self._changed.notify_all()
         if self._thread:
             self._thread.join()
@@ -198,27 +193,16 @@ class Jobs:
 
     def _run(self, job: Job) -> tuple[str, str]:
         """Read a job's files in a process of its own; returns "done" or "failed", and why."""
-        command = [sys.executable, "-m", "mmsearch.cli", "ingest", "--json"]
-        command += ["--retry"] * job.retry + ["--", *job.paths]
         reported = False
         with tempfile.TemporaryFile() as said:
             try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=said,
-                    env=_environment(self._engine),
-                    start_new_session=True,  # Ctrl-C is for the server, which then ends it
-                )
+                process = job_process.start(job, self._engine, said)
             except OSError as error:
                 return "failed", f"could not be started: {error.strerror}; try again"
-            with contextlib.suppress(OSError, AttributeError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
             with self._changed:
                 self._process = process
                 if self._closing or job.id in self._cancelled:
-                    self._end_process(CLOSING_GRACE)
+                    job_process.end(self._process, CLOSING_GRACE)
             assert process.stdout is not None
             with process.stdout:
                 for line in process.stdout:
@@ -226,17 +210,7 @@ class Jobs:
             code = process.wait()
             with self._changed:
                 self._process = None
-            return ("done", "") if reported else ("failed", _why(code, said))
-
-    def _end_process(self, grace: float) -> None:
-        """Ask the running process to end, and see to it that it does."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        timer = threading.Timer(grace, _kill, [process])
-        timer.daemon = True
-        timer.start()
+            return ("done", "") if reported else ("failed", job_process.why(code, said))
 
     def _take(self, id_: str, line: bytes) -> bool:
         """Take note of an event; True for the last one of a run that was not cut short."""
@@ -328,38 +302,3 @@ class Jobs:
                 self._jobs[job.id] = ended(job, "queued") if job.state == "running" else job
             if any(job.is_active for job in self._jobs.values()):
                 self._go()
-
-
-def _environment(engine: SearchEngine) -> dict[str, str]:
-    """Every setting of this server, as the process reads them: a command line can be seen."""
-    settings = engine.settings
-    address = engine.index.address
-    if "://" in address and without_password(settings.index) == address:
-        address = settings.index
-    environment = dict(os.environ)
-    for item in fields(Settings):
-        environment[ENVIRONMENT_PREFIX + item.name.upper()] = str(getattr(settings, item.name))
-    del environment[f"{ENVIRONMENT_PREFIX}USERS"]
-    return environment | {f"{ENVIRONMENT_PREFIX}INDEX": address}
-
-
-def _why(code: int, said: IO[bytes]) -> str:
-    """Why a process has ended without a report: its own last line, or the signal."""
-    said.seek(max(said.seek(0, os.SEEK_END) - 4096, 0))
-    lines = said.read().decode(errors="replace").strip().splitlines()
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        memory = ", perhaps for want of memory" if -code == signal.SIGKILL else ""
-        return f"the process was ended by {name}{memory}; what was finished is kept, start it again"
-    if lines:
-        return lines[-1].removeprefix("mmsearch: ")[:1000]
-    return f"the process ended with exit code {code}; start it again"
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)

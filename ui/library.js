@@ -4,6 +4,7 @@ mm.library = (element) => {
   const AT_ONCE = 2; // files on their way
   const POLL = 1500; // ms between two looks at running jobs
   const FILES_SHOWN = 8;
+  const SAID = 8000; // ms that good news stay
   const one = (name) => element.querySelector(name);
   const all = (name) => [...element.querySelectorAll(name)];
   const root = one(".mm-library");
@@ -14,6 +15,7 @@ mm.library = (element) => {
   let shown = "documents";
   let active = false;
   let finished = "";
+  let fading;
 
   // Requests
 
@@ -24,6 +26,7 @@ mm.library = (element) => {
     const answer = await fetch(path, options).catch(() => {
       throw new Error("The server does not answer; is it still running?");
     });
+    if (answer.status === 401 || answer.redirected) location.reload(); // the session has ended
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => ({}));
     const detail = typeof told.detail === "string" ? told.detail : `The server refused: ${answer.status}`;
@@ -33,8 +36,9 @@ mm.library = (element) => {
   function say(text, bad = false) {
     const note = one(".mm-news");
     note.textContent = text;
-    note.classList.toggle("mm-note-bad", bad);
-    note.hidden = !text;
+    note.classList.toggle("mm-news-bad", bad);
+    clearTimeout(fading);
+    if (!bad) fading = setTimeout(() => (note.textContent = ""), SAID);
   }
 
   const told = (action) => async (...given) => {
@@ -391,6 +395,9 @@ mm.library = (element) => {
     for (const request of going.requests) request.abort();
   }
 
+  window.addEventListener("pagehide", () => {
+    if (going?.id) fetch(`uploads/${going.id}`, { method: "DELETE", keepalive: true });
+  });
   window.addEventListener("beforeunload", (event) => {
     if (going) event.preventDefault();
   });
@@ -440,6 +447,5 @@ mm.library = (element) => {
     if (entries.some((entry) => entry.isIntersecting)) refresh();
   }).observe(root);
   document.addEventListener("visibilitychange", () => visible() && refresh());
-  say("");
   poll();
 };

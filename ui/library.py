@@ -17,9 +17,10 @@ from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidSetting, NotFound
 from mmsearch.paths import is_below, outermost
 from mmsearch.types import Document
-from ui import job_views, library_views
+from ui import duplicate_views, job_views, library_views
 from ui.listing import Listing, Row, choice_of
 from ui.requests import json_object, refuse_read_only, strings, user_of
+from ui.scripts import once_there
 from ui.uploads import delete_uploaded, uploads_folder
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ _DUPLICATES_KEPT = 300.0  # seconds, while no document changes its state
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def create_library(engine: SearchEngine, _: Jobs) -> None:
+def create_library(engine: SearchEngine, jobs: Jobs) -> None:
     """Lay out the tab; its script, library.js, asks `library_routes` for everything."""
     import gradio as gr
 
     gr.HTML(
         library_views.shell(engine.settings),
-        js_on_load="mm.library(element)",
+        js_on_load=once_there("mm.library(element)"),
         apply_default_css=False,
         elem_id="mm-library",
         label="Library",
@@ -56,7 +57,8 @@ def library_routes(engine: SearchEngine, jobs: Jobs) -> APIRouter:
 
     @router.get("/documents")
     def shown_documents(request: Request) -> HTMLResponse:
-        excerpt = listing.excerpt(choice_of(request.query_params))
+        ended = [job.id for job in jobs.all() if not job.is_active]
+        excerpt = listing.excerpt(choice_of(request.query_params), after=ended)
 
         def has_picture(row: Row) -> bool:
             document = row.document
@@ -75,7 +77,7 @@ def library_routes(engine: SearchEngine, jobs: Jobs) -> APIRouter:
     @router.get("/duplicates")
     def shown_duplicates() -> HTMLResponse:
         copies, families = twins.find()
-        return _html(library_views.duplicates(copies, families, listing.place))
+        return _html(duplicate_views.duplicates(copies, families, listing.place))
 
     @router.post("/tag")
     async def tag(request: Request) -> dict[str, int]:

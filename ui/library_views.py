@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
+from pathlib import PurePath
 
 from mmsearch.config import Settings
 from mmsearch.documents import MAX_TAG_CHARACTERS
-from mmsearch.duplicates import Family
 from mmsearch.types import Document
-from ui.listing import PAGE_ROWS, Choice, Excerpt, Row, title_of
+from ui.listing import PAGE_ROWS, Choice, Excerpt, Row
 
 KNOWN_TAGS = 200  # suggested
-MAX_GROUPS = 200  # of duplicates
 
 CONDITIONS = {
     "ready": "Ready",
@@ -21,7 +20,6 @@ CONDITIONS = {
     "unfinished": "Not finished",
     "failed": "Failed",
 }
-_KINDS = {"pdf": "PDF", "other": "Other"}
 _SORTS = {"title": "Title", "pages": "Pages", "state": "State", "date": "Date"}
 _UP = (
     "<svg viewBox='0 0 24 24' width='28' height='28' fill='none' stroke='currentColor' "
@@ -35,7 +33,9 @@ def shell(settings: Settings) -> str:
     """What stands in the tab from the start; the script fills in the rest."""
     closed = settings.read_only == "on"
     states = "".join(f"<option value='{key}'>{name}</option>" for key, name in CONDITIONS.items())
-    sorts = "".join(f"<option value='{key}'>{name}</option>" for key, name in _SORTS.items())
+    sorts = "".join(
+        f"<option value='{key}'>Sort by {name.lower()}</option>" for key, name in _SORTS.items()
+    )
     return (
         f"<section class='mm-library' data-max-bytes='{settings.max_upload_bytes}' "
         f"data-max-files='{settings.max_upload_files}'>"
@@ -99,8 +99,8 @@ _SELECTION = (
 _CONFIRM = (
     "<dialog class='mm-confirm' aria-labelledby='mm-confirm-title'><form method='dialog'>"
     "<h2 id='mm-confirm-title'></h2>"
-    "<p><span class='mm-confirm-them'></span> no longer found. Files that were uploaded here are deleted; "
-    "files elsewhere stay where they are.</p><div class='mm-confirm-buttons'>"
+    "<p><span class='mm-confirm-them'></span> no longer found. Files that were uploaded here are "
+    "deleted; files elsewhere stay where they are.</p><div class='mm-confirm-buttons'>"
     "<button class='mm-button' value='cancel' autofocus>Keep</button>"
     "<button class='mm-button mm-danger' value='remove'>Remove</button></div></form></dialog>"
 )
@@ -177,18 +177,26 @@ def _row(row: Row, read_only: bool, has_picture: bool) -> str:
         f"<td class='mm-thumb'>{picture}</td>"
         f"<td class='mm-what'>{name}<span class='mm-found-at' title='{escape(row.place)}'>"
         f"<bdi>{escape(row.place)}</bdi>{more}</span>{_reasons(row)}{_tags(row, read_only)}</td>"
-        f"<td class='mm-kind'>{_KINDS.get(document.kind, document.kind.capitalize())}</td>"
+        f"<td class='mm-kind'>{_kind(document)}</td>"
         f"<td class='mm-count'>{document.page_count or '–'}</td>"
         f"<td class='mm-state-cell'>{state}</td><td class='mm-date'>{day(document.mtime)}</td>"
         f"{'' if read_only else _actions(row)}</tr>"
     )
 
 
+def _kind(document: Document) -> str:
+    """What a document is; of one that failed that is not known, and its file's ending has to do."""
+    if document.kind == "other" and document.paths:
+        return escape(PurePath(document.paths[0]).suffix[1:6].upper()) or "Other"
+    return "PDF" if document.kind == "pdf" else document.kind.capitalize()
+
+
 def _reasons(row: Row) -> str:
     """Why a document failed, or pages of it."""
     document = row.document
     if row.condition == "failed":
-        return f"<span class='mm-reason'>{escape(document.reason)}</span>"
+        reason = without_name(document.reason, *document.paths)
+        return f"<span class='mm-reason'>{escape(reason)}</span>"
     if row.condition != "incomplete":
         return ""
     number, reason = min(document.failed_pages.items())
@@ -253,62 +261,6 @@ def _pager(excerpt: Excerpt) -> str:
     )
 
 
-def duplicates(
-    copies: Sequence[Document], families: Sequence[Family], place: Callable[[Document], str]
-) -> str:
-    """Files that lie in several places, and documents that have pages in common."""
-    if not copies and not families:
-        return (
-            "<div class='mm-message'><h2>No duplicates</h2><p>No file lies in several places, "
-            "and no page stands in several documents.</p></div>"
-        )
-    shown = []
-    for document in copies[:MAX_GROUPS]:
-        places = "".join(f"<li><bdi>{escape(path)}</bdi></li>" for path in document.paths)
-        shown.append(
-            f"<li class='mm-group'>{_picture(document, 1)}<div><h3>{_link(document, 1)}</h3>"
-            f"<p>The same file in {count(len(document.paths), 'place')}</p>"
-            f"<ul>{places}</ul></div></li>"
-        )
-    shared = _by_documents(families)
-    for group in shared[: MAX_GROUPS - len(shown)]:
-        first = group[0].pages
-        rows = "".join(
-            f"<li>{_link(twin.document, twin.page)}, page {twin.page}"
-            f"<span class='mm-found-at'><bdi>{escape(place(twin.document))}</bdi></span></li>"
-            for twin in first
-        )
-        names = f"{count(len(group), 'page')} the same in {count(len(first), 'place')}"
-        shown.append(
-            f"<li class='mm-group'>{_picture(first[0].document, first[0].page)}<div>"
-            f"<h3>{names}</h3><ul>{rows}</ul></div></li>"
-        )
-    left = len(copies) + len(shared) - len(shown)
-    rest = f"<p class='mm-totals'>{left:,} more: mmsearch duplicates</p>" if left > 0 else ""
-    return f"<ul class='mm-groups'>{''.join(shown)}</ul>{rest}"
-
-
-def _by_documents(families: Sequence[Family]) -> list[list[Family]]:
-    """Pages that the same documents have in common, together."""
-    groups: dict[tuple[str, ...], list[Family]] = {}
-    for family in families:
-        key = tuple(sorted(twin.document.id for twin in family.pages))
-        groups.setdefault(key, []).append(family)
-    return list(groups.values())
-
-
-def _picture(document: Document, page: int) -> str:
-    return (
-        f"<span class='mm-thumb'><img alt='' loading='lazy' decoding='async' "
-        f"src='thumbnails/{escape(document.id)}/{page}.jpg'></span>"
-    )
-
-
-def _link(document: Document, page: int) -> str:
-    title = escape(title_of(document))
-    return f"<a dir='auto' href='?view={escape(document.id)}/{page}'>{title}</a>"
-
-
 def count(number: int, noun: str) -> str:
     """A number and what it counts."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
@@ -316,14 +268,23 @@ def count(number: int, noun: str) -> str:
 
 def size(number: int) -> str:
     """A number of bytes, to two or three digits."""
-    if number < 1000:
+    if number < 1024:
         return count(number, "byte")
-    amount, unit = number / 1000, "KB"
+    amount, unit = number / 1024, "KB"
     for larger in ("MB", "GB", "TB"):
-        if amount < 999.5:
+        if amount < 1000:
             break
-        amount, unit = amount / 1000, larger
-    return f"{amount:,.0f} {unit}" if amount >= 10 else f"{amount:.1f} {unit}"
+        amount, unit = amount / 1024, larger
+    return (
+        f"{amount:,.1f}".removesuffix(".0") + f" {unit}" if amount < 10 else f"{amount:,.0f} {unit}"
+    )
+
+
+def without_name(reason: str, *paths: str) -> str:
+    """A reason that does not start with the name of the file, where that stands beside it."""
+    for path in paths:
+        reason = reason.removeprefix(f"{PurePath(path).name}: ")
+    return reason
 
 
 def day(seconds: float) -> str:

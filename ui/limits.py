@@ -17,11 +17,11 @@ Clock = Callable[[], float]
 
 
 def address(host: str | None) -> str:
-    """What a client's address is counted as; "" where the server knows none."""
+    """What a client's address is counted as; "" where the server knows none that is one."""
     try:
         parsed = ipaddress.ip_address((host or "").partition("%")[0])
     except ValueError:
-        return host or ""
+        return ""  # a proxy can pass on anything
     if isinstance(parsed, ipaddress.IPv6Address):
         if not parsed.ipv4_mapped:
             return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -92,9 +92,18 @@ class Listing:
         self._counts: Mapping[str, int] = {}
         self._made = float("-inf")
         self._took = 0.0
+        self._after: object = None
 
-    def excerpt(self, choice: Choice) -> Excerpt:
-        """The rows of one page; behind the last page, those of the last."""
+    def excerpt(self, choice: Choice, *, after: object = None) -> Excerpt:
+        """The rows of one page; behind the last page, those of the last.
+
+        Args:
+            choice: which.
+            after: what has ended so far: where that has changed, the list is read again.
+        """
+        if after != self._after:
+            self._after = after
+            self.forget()
         rows, totals = self._current()
         words = choice.text[:MAX_TEXT].casefold().split()
         found = [

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+MAX_FORM = 4096  # bytes
+SECONDS = 10.0  # that sending the form may take
 MAX_NEXT = 8000  # characters of the address that is gone on to
 
 _PAGE = """<!doctype html>
@@ -65,6 +67,22 @@ def page(onward: str, *, problem: str = "", user: str = "", status: int = 200) -
     )
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
     return HTMLResponse(html, status, headers)
+
+
+async def fields(request: Request) -> dict[str, str]:
+    """The fields of a small form.
+
+    Raises:
+        ValueError: it is larger, or no form.
+    """
+    body = b""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise ValueError("no form")
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_FORM:
+            raise ValueError("too large")
+    return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=10))
 
 
 def checked_onward(text: str) -> str:

@@ -4,7 +4,11 @@ window.mm = (() => {
   const SEARCH = ["q", "image", "page", "region", "where", "weight", "group", "rerank", "repair", "show", "n"];
   const TABS = ["search", "library", "status"];
   const MAX_IMAGE_BYTES = 20 * 1024 * 1024;
-  let bar, list, ask, asked, keep = false;
+  const MOST_PATIENCE = 20_000; // ms that an answer is waited for before the next search
+  let bar, list, trigger, asked, keep = false;
+  let number = 0; // of the last search; its answer carries it
+  let since = 0; // when the search under way began, 0 for none
+  let next; // the search that follows it
 
   const address = () => new URLSearchParams(location.search);
   const without = (params, ...names) => (names.forEach((name) => params.delete(name)), params);
@@ -30,12 +34,30 @@ window.mm = (() => {
     if (bar) fill(params);
     selectTab(params.get("tab") || "search");
     const search = searchOf(params);
-    if (ask && search !== asked) {
+    if (trigger && search !== asked) {
       asked = search;
-      list.classList.add("mm-pending");
-      ask("submit", { link: search });
+      ask(search);
     }
     mmViewer.show(params);
+  }
+
+  // One search at a time: of those that come meanwhile, the last one follows.
+  function ask(search) {
+    list.classList.add("mm-pending");
+    next = search;
+    if (since && Date.now() - since < MOST_PATIENCE) return;
+    next = undefined;
+    since = Date.now();
+    number += 1;
+    trigger("submit", { link: search, number });
+  }
+
+  function answered() {
+    const answer = list.querySelector("[data-answer]");
+    if (!answer || Number(answer.dataset.answer) !== number || answer.querySelector("[data-more-to-come]")) return;
+    since = 0;
+    if (next !== undefined) ask(next);
+    else list.classList.remove("mm-pending");
   }
 
   // Tabs
@@ -221,9 +243,9 @@ window.mm = (() => {
 
   // Results
 
-  function resultsReady(element, trigger, watch) {
+  function resultsReady(element, fire, watch) {
     list = element;
-    ask = trigger;
+    trigger = fire;
     list.addEventListener("submit", (event) => {
       if (!event.target.matches(".mm-where")) return;
       event.preventDefault();
@@ -233,7 +255,7 @@ window.mm = (() => {
       go(params);
     });
     watch("value", () => {
-      list.classList.remove("mm-pending");
+      answered();
       filtersButton();
       if (!keep) window.scrollTo({ top: 0 });
       keep = true; // a second answer to the same search must not move the page

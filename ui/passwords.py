@@ -99,6 +99,10 @@ def users(setting: str) -> dict[str, Hash]:
         if user in found:
             raise InvalidSetting(f"setting users: {user!r} is there twice; remove one of them")
         found[user] = _hash(user, after)
+    if setting and not found:  # a secret that was not filled in must not open the page
+        raise InvalidSetting(
+            "setting users is blank; write NAME:HASH, as mmsearch password prints it, or unset it"
+        )
     return found
 
 

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse
+from fastapi import FastAPI, HTTPException, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mmsearch.errors import InvalidQuery
-from ui.access import Access
+from ui.access import Access, route_of
 from ui.files import create_files
 from ui.jobs import Jobs
+from ui.library import library_routes
 from ui.metrics import Metrics
 from ui.originals import Originals
 from ui.query_images import QueryImages
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 # visitor, start programs, or give one visitor's files to another.
 _GRADIO_API = "/gradio_api/"
 _OPEN = re.compile(
-    r"call/.+|cancel|heartbeat/\w+|info/?|queue/(join|data)|reset/?|startup-events|theme\.css|upload"
+    r"call/(v2/)?(search|documents|page|ingest|status)(/\w+)?/?|cancel|heartbeat/\w+|info/?|queue/(join|data)|reset/?|startup-events|theme\.css|upload"
 )
-_CACHED = {"Cache-Control": "private, no-cache"}  # asked for again, sent only if changed
-MAX_FILE_SIZE = "20mb"  # of what the API's clients upload
+_CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
 def create_site(engine: SearchEngine, *, access: Access | None = None) -> FastAPI:
@@ -42,9 +41,11 @@ def create_site(engine: SearchEngine, *, access: Access | None = None) -> FastAP
     Args:
         engine: what is searched; it stays open when the site ends.
         access: who may come in; by default as the engine's settings say. A site that is mounted in
-            another application, which knows its users, takes `Access(engine.settings, who=...)`.
+            another application, which knows its users, takes `Access(engine.settings, who=...)`;
+            that one runs the site's lifespan: `FastAPI(lifespan=lambda _:
+            site.router.lifespan_context(site))`.
     """
-    from ui.app import ASSETS, FOLDER, create_app, looks
+    from ui.app import asset, create_app, looks
     from ui.assistants import create_assistants
 
     access = access or Access(engine.settings)
@@ -71,21 +72,23 @@ def create_site(engine: SearchEngine, *, access: Access | None = None) -> FastAP
         originals.routes(),
         images.routes(),
         upload_routes(engine, jobs),
+        library_routes(engine, jobs),
     ):
         site.include_router(routes)
 
     @site.get("/own/{name}")
-    def asset(name: str) -> Response:
-        if name not in ASSETS:
+    def own(name: str) -> Response:
+        found = asset(name)
+        if found is None:
             raise HTTPException(404)
-        return FileResponse(FOLDER / name, media_type=ASSETS[name], headers=_CACHED)
+        return Response(found[0], media_type=found[1], headers=_CACHED)
 
     site.router.routes.append(Route("/mcp", assistants))  # a mount would want a slash
-    _mount(site, page, looks())
+    _mount(site, page, looks(), max_file_size=engine.settings.max_upload_bytes)
     return site
 
 
-def _mount(site: FastAPI, page: gr.Blocks, looks: dict[str, object]) -> None:
+def _mount(site: FastAPI, page: gr.Blocks, looks: dict[str, object], *, max_file_size: int) -> None:
     import gradio as gr
 
     gr.mount_gradio_app(
@@ -99,7 +102,7 @@ def _mount(site: FastAPI, page: gr.Blocks, looks: dict[str, object]) -> None:
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
-        max_file_size=MAX_FILE_SIZE,
+        max_file_size=max_file_size,
     )
     # Only launch() sets these, and only then does Gradio (6.31) refuse a "file" that was never
     # uploaded: without them a visitor reads any file of the machine by naming its path.
@@ -119,11 +122,10 @@ def _closed(app: ASGIApp) -> ASGIApp:
     """Middleware: of Gradio's own routes, those that the page does not use answer 404."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(_GRADIO_API):
-            route = scope["path"].removeprefix(_GRADIO_API)
-            if not _OPEN.fullmatch(route):
-                await Response(status_code=404)(scope, receive, send)
-                return
+        route = route_of(scope) if scope["type"] == "http" else ""
+        if route.startswith(_GRADIO_API) and not _OPEN.fullmatch(route.removeprefix(_GRADIO_API)):
+            await Response(status_code=404)(scope, receive, send)
+            return
         await app(scope, receive, send)
 
     return guarded

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsearch import doctor
 from mmsearch.errors import MMSearchError
+from ui.scripts import once_there
 
 if TYPE_CHECKING:
     from mmsearch.doctor import Check
@@ -56,10 +57,11 @@ def create_status(engine: SearchEngine, jobs: Jobs) -> None:
         "<p class='mm-quiet'>Looking …</p>",
         label="Status",
         elem_id="mm-status",
-        js_on_load="mm.status(element, trigger)",
+        apply_default_css=False,
+        js_on_load=once_there("mm.status(element, trigger)"),
     )
     button = gr.Button("Test the screenshot search", elem_id="mm-self-test", size="sm")
-    tested = gr.HTML(label="Self-test", elem_id="mm-tested")
+    tested = gr.HTML(label="Self-test", elem_id="mm-tested", apply_default_css=False)
     shown.submit(look, outputs=shown, api_visibility="private", show_progress="hidden")
     button.click(
         test,

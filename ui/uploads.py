@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 MAX_OPEN = 16  # uploads at once, of all users
 MAX_OPEN_OF_USER = 4
 MAX_NAME = 4096  # characters of the name that is sent
-LIFETIME = 86_400.0  # seconds that an upload may stay open
+LIFETIME = 86_400.0  # seconds that an upload may stay open,
+IDLE = 600.0  # and that nothing need come while there are others
 KEPT_FREE = 1 << 30  # bytes of the disk that uploads leave alone
 _PIECE = 1 << 20  # bytes written at once
 _LOOK_EVERY = 64 << 20  # bytes between two looks at the disk
@@ -89,6 +90,7 @@ class _Upload:
     bytes: int
     tags: tuple[str, ...]
     opened: float = field(default_factory=time.monotonic)
+    touched: float = field(default_factory=time.monotonic)
     received: dict[int, tuple[PurePosixPath, int]] = field(default_factory=dict)
     coming: int = 0  # bytes of files that are on their way
     closed: bool = False
@@ -117,8 +119,8 @@ class _Uploads:
             )
         self._clear()
         with self._lock:
-            mine = sum(upload.user == user for upload in self._open.values())
-            if len(self._open) >= MAX_OPEN or mine >= MAX_OPEN_OF_USER:
+            mine = [upload for upload in self._open.values() if upload.user == user]
+            if len(self._open) >= MAX_OPEN or len(mine) >= MAX_OPEN_OF_USER:
                 raise HTTPException(429, "too many uploads are open; wait until one is done")
             id_ = secrets.token_hex(16)
             folder = self._root / "incoming" / id_
@@ -158,6 +160,7 @@ class _Uploads:
             raise _not_written(error) from error
         finally:
             upload.coming -= length
+            upload.touched = time.monotonic()
             path.unlink(missing_ok=True)
         return size
 
@@ -207,10 +210,19 @@ class _Uploads:
             raise HTTPException(507, "the server's disk is nearly full; make room there first")
 
     def _clear(self) -> None:
-        """Drop uploads that nobody ends, and what earlier servers have left."""
+        """Drop uploads that nobody ends, and what earlier servers have left.
+
+        Where many are open, one to which nothing comes has most likely lost its browser.
+        """
         now = time.monotonic()
         with self._lock:
-            old = [u for u in self._open.values() if now - u.opened > LIFETIME]
+            many = len(self._open) >= MAX_OPEN_OF_USER
+            old = [
+                upload
+                for upload in self._open.values()
+                if now - upload.opened > LIFETIME
+                or (many and not upload.coming and now - upload.touched > IDLE)
+            ]
         for upload in old:
             self.drop(upload)
         with contextlib.suppress(OSError):

@@ -56,7 +56,8 @@ def search_bar() -> str:
         f"aria-label='Choose an image'>{_icon('image')}</button>"
         f"<button type='button' class='mm-icon mm-capture' title='Capture the screen' "
         f"aria-label='Capture the screen' hidden>{_icon('screen')}</button>"
-        f"<button type='submit' class='mm-go'>{_icon('search')}<span>Search</span></button></div>"
+        f"<button type='submit' class='mm-go' aria-label='Search'>{_icon('search')}"
+        "<span>Search</span></button></div>"
         "<input class='mm-file' type='file' accept='image/*' aria-label='Image file' hidden>"
         "<div class='mm-mix' hidden><label for='mm-weight'>Words</label>"
         "<input id='mm-weight' type='range' min='0' max='1' step='0.1' value='0.5' "
@@ -123,6 +124,11 @@ def results(
         body = _nothing(asked)
     state = "" if answer.last else " data-more-to-come"
     return f"<div class='mm-found'{state}>{side}<div class='mm-main'>{head}{body}</div></div>"
+
+
+def answered(html: str, number: object) -> str:
+    """An answer with the number that the browser gave its search."""
+    return f"<div data-answer='{number if isinstance(number, int) else 0}'>{html}</div>"
 
 
 def problem(message: str, asked: Asked | None = None) -> str:

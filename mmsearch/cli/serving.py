@@ -26,7 +26,10 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the web page; other commands go on working on the same index."""
-    with options.open_index(index, create=bool(watch), host=host, port=port) as engine:
+    # An index that is not there yet is made, for the page takes uploads; where it may not, a
+    # mistyped name is an error.
+    create = bool(watch) or options.settings_of(index=index).read_only == "off"
+    with options.open_index(index, create=create, host=host, port=port) as engine:
         from ui.serving import serve as serve_page
 
         with watched(watch or (), engine):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.ui.fake_engine import FakeEngine
+from mmsearch.engine import SearchEngine
+from tests.ui.small_archive import open_archive
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -30,9 +31,11 @@ CHROMIUM_OPTIONS = [
 Serving = Callable[[Any], Any]
 
 
-@pytest.fixture
-def fake_engine(tmp_path: Path) -> FakeEngine:
-    return FakeEngine(tmp_path / "store")
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
+    """A real index of three pages, made without a model; a module's tests may write to it."""
+    with open_archive(tmp_path_factory.mktemp("archive"), searches_per_minute=0) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +52,11 @@ def serving(uploads: Path) -> Serving:
     """A context manager: the page over an engine, at an address of this machine."""
     import uvicorn
 
-    from ui.app import create_app, looks
     from ui.site import create_site
 
     @contextmanager
     def serve(engine: Any) -> Iterator[str]:
-        site = create_site(create_app(engine), engine, looks())
+        site = create_site(engine)
         config = uvicorn.Config(site, log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0)) as listener:

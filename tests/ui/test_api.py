@@ -45,7 +45,8 @@ def client(engine: SearchEngine, uploads: Path) -> Iterator[TestClient]:
 
 def call(client: TestClient, endpoint: str, /, **given: Any) -> Any:
     """What an endpoint answers, or the line of its error; None for an error without one."""
-    asked = client.post(f"/gradio_api/call/v2/{endpoint}", json=given)
+    body = {"content": json.dumps(given), "headers": {"Content-Type": "application/json"}}
+    asked = client.post(f"/gradio_api/call/v2/{endpoint}", **body)
     assert asked.status_code == 200, asked.text
     answer = client.get(f"/gradio_api/call/{endpoint}/{asked.json()['event_id']}").text
     event, data = answer.strip().rsplit("event: ", 1)[1].split("\ndata: ", 1)
@@ -125,6 +126,7 @@ def test_hits_are_passed_over_and_grouped(client: TestClient) -> None:
         ({"text": "a" * 1001}, "text: has 1,001 characters"),
         ({"text": ["a"]}, "text: is a list"),
         ({"text": "a\0b"}, "NUL"),
+        ({"text": "a\ud800b"}, "broken character"),
         ({"text": "a", "limit": 0}, "limit: allowed are 1 to 100"),
         ({"text": "a", "limit": 101}, "limit: allowed are 1 to 100"),
         ({"text": "a", "limit": True}, "limit: is true or false"),
@@ -140,6 +142,7 @@ def test_hits_are_passed_over_and_grouped(client: TestClient) -> None:
         ({"image": {"path": 7}}, "is no uploaded file"),
         ({"image": {"path": "/etc/passwd"}}, "was not uploaded"),
         ({"image": {"path": "/etc/pass\0wd"}}, "is no uploaded file"),
+        ({"image": {"path": "/etc/pass\udcffwd"}}, "is no uploaded file"),
         ({"image": {"path": "http://127.0.0.1/a.png"}}, "fetched from no URL"),
         ({"image": {"path": "data:image/png;base64,aGVsbG8="}}, "fetched from no URL"),
     ],
@@ -277,7 +280,7 @@ def test_uploaded_files_are_kept_and_ingested(
     job = call(client, "ingest", files=files, tags=["by-program"])
     row = ended(client, job["id"])
     assert (row["state"], row["done"], row["failed"]) == ("done", 1, 1)
-    assert row["failures"][0]["path"].endswith("/b.pdf")
+    assert row["failures"][0]["file"].endswith("/b.pdf")
     (hit,) = call(client, "search", text="xylophone")["hits"]
     (path,) = hit["paths"]
     assert path.startswith(f"{engine.index.address}/uploads/files/")
@@ -289,14 +292,14 @@ def test_uploaded_files_are_kept_and_ingested(
     assert "failures" not in brief
 
 
-def test_a_folder_that_is_open_to_programs_is_ingested(client: TestClient, folder: Path) -> None:
-    place = folder / "open" / "reports"
-    place.mkdir()
-    builders.write_text_pdf(place / "a.pdf", ["quicksilver barometer"])
-    job = call(client, "ingest", path=str(place))
-    assert ended(client, job["id"])["done"] == 1
-    (hit,) = call(client, "search", text="quicksilver")["hits"]
-    assert hit["paths"] == [str(place / "a.pdf")]
+def test_a_folder_that_is_open_to_programs_is_read_where_it_is(
+    client: TestClient, folder: Path
+) -> None:
+    (folder / "open" / "reports").mkdir()
+    for path in ("open/reports", "open/../open/reports/"):
+        job = call(client, "ingest", path=f"{folder}/{path}", tags=["a", "b"])
+        assert job["paths"] == [str(folder / "open" / "reports")]
+        assert job["tags"] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -370,7 +373,10 @@ def test_who_may_only_read_and_asks_too_often_is_told(tmp_path: Path, uploads: P
         open_empty(tmp_path, **settings) as engine,
         TestClient(create_site(engine), base_url="http://localhost") as client,
     ):
-        assert "read-only" in call(client, "ingest", path=str(tmp_path))
+        file = upload(client, "a.pdf", b"%PDF")
+        for given in ({"path": str(tmp_path)}, {"files": [file]}):
+            assert call(client, "ingest", **given).startswith("ingest: this server is read-only")
+        assert Path(file["path"]).exists()
         assert call(client, "status")["read_only"] is True
         answers = [call(client, "search", text="a") for _ in range(3)]
         assert answers[0] == answers[1] == {"hits": [], "repaired": []}

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -238,6 +239,38 @@ def test_an_unexpected_failure_keeps_its_secrets(
     line = refusal(call(engine, "search_by_text", query="words"))
     assert "secret" not in line
     assert "failed" in line
+
+
+def test_no_more_wait_than_there_is_room_for(
+    engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.assistants._REQUESTS_AT_ONCE", 1)
+    begun, go_on = anyio.Event(), threading.Event()
+    query = engine.query
+
+    def slow(*words: str) -> Any:
+        anyio.from_thread.run_sync(begun.set)
+        assert go_on.wait(10)
+        return query(*words)
+
+    monkeypatch.setattr(engine, "query", slow)
+    asked = {"name": "search_by_text", "arguments": {"query": "storm"}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked}
+    codes = []
+
+    async def ask(http: httpx2.AsyncClient) -> None:
+        answer = await http.post(URL, json=request, headers={"Accept": "application/json"})
+        codes.append(answer.status_code)
+
+    async def both() -> None:
+        async with served(engine, lambda _: 0.0) as http, anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, http)
+            await begun.wait()
+            await ask(http)
+            go_on.set()
+
+    anyio.run(both)
+    assert codes == [503, 200]
 
 
 def test_it_answers_only_while_it_runs_and_may_run_again(engine: SearchEngine) -> None:

@@ -13,17 +13,25 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from mmsearch.documents import point_id
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import IndexUnavailable, InvalidQuery
-from tests.ui.small_archive import open_archive
+from mmsearch.index import Point
+from mmsearch.types import Document, DocumentState
+from tests.ui.small_archive import open_empty
 from ui import metrics as module
 from ui.jobs import Jobs
 from ui.metrics import Metrics
 
+ID = f"{7:064x}"
+
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
-    with open_archive(tmp_path_factory.mktemp("metrics")) as engine:
+    with open_empty(tmp_path_factory.mktemp("metrics")) as engine:
+        engine.documents.put(Document(ID, DocumentState.DONE))
+        engine.documents.put(Document(ID[::-1], DocumentState.FAILED))
+        engine.index.pages.upsert([Point(point_id(ID, n), {"number": n}) for n in (1, 2, 3)])
         yield engine
 
 
@@ -88,8 +96,8 @@ def test_the_index_is_told_of(client: TestClient) -> None:
     told = read(client)
     assert told["mmsearch_index_up",] == 1
     assert told["mmsearch_pages",] == 3
-    assert told["mmsearch_documents", "done"] == 2
-    assert told["mmsearch_documents", "failed"] == 0
+    assert told["mmsearch_documents", "done"] == told["mmsearch_documents", "failed"] == 1
+    assert told["mmsearch_documents", "pending"] == 0
     assert told["mmsearch_ingestion_jobs",] == 0
     assert told["process_resident_memory_bytes",] > 1e6
 
@@ -107,7 +115,7 @@ def test_healthz_says_ok_and_nothing_else(client: TestClient) -> None:
 
 
 def test_an_index_that_fails_is_told(tmp_path: Path) -> None:
-    with open_archive(tmp_path) as engine:
+    with open_empty(tmp_path) as engine:
         jobs = Jobs(engine)
         metrics = Metrics(engine, jobs)
         app = FastAPI()
@@ -133,6 +141,7 @@ def test_an_index_that_hangs_is_asked_once_and_told(
 
     monkeypatch.setattr(engine.documents, "get", hang)
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "_FRESH", 0.0)
     answers = [client.get("/healthz") for _ in range(3)]
     assert {answer.status_code for answer in answers} == {503}
     assert answers[0].json() == {"status": "the index does not answer"}

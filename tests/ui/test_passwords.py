@@ -51,7 +51,13 @@ def test_a_password_is_the_same_however_its_accents_were_typed() -> None:
 def test_users_are_lines_or_joined_by_commas(between: str) -> None:
     found = passwords.users(f"ann:{KEPT}{between}Bob B.:{KEPT}\n")
     assert list(found) == ["ann", "Bob B."]
-    assert not passwords.users(" \n")
+
+
+@pytest.mark.parametrize("blank", ["\n", " ", ",\n,"])
+def test_a_setting_that_holds_nobody_does_not_open_the_page(blank: str) -> None:
+    assert passwords.users("") == {}
+    with pytest.raises(InvalidSetting, match="is blank"):
+        passwords.users(blank)
 
 
 @pytest.mark.parametrize(

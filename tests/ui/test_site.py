@@ -10,62 +10,49 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
+from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidQuery, InvalidSetting
-from mmsearch.types import Query
-from tests.ui.fake_engine import FakeEngine
-from ui.app import MAX_IMAGE_PIXELS, serve
-
-if TYPE_CHECKING:
-    from fastapi.testclient import TestClient
-
-FILE = {"_type": "gradio.FileData"}
+from tests.ui.small_archive import screenshot, story_id
+from ui.serving import serve
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> FakeEngine:
-    return FakeEngine(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture(scope="module")
-def site(engine: FakeEngine, uploads: Path) -> Iterator[TestClient]:
-    from fastapi.testclient import TestClient
-
-    from ui.app import create_app, looks
+def client(archive: SearchEngine, uploads: Path) -> Iterator[TestClient]:
     from ui.site import create_site
 
-    with TestClient(create_site(create_app(engine), engine, looks())) as client:
+    with TestClient(create_site(archive), base_url="http://127.0.0.1:7860") as client:
         yield client
 
 
-@pytest.fixture
-def client(site: TestClient, engine: FakeEngine) -> Iterator[TestClient]:
-    """A client of the page over an empty engine; making a page takes a second."""
-    yield site
-    engine.hits.clear()
-    vars(engine).pop("answer", None)
+@pytest.fixture(scope="module")
+def listener(client: TestClient) -> int:
+    """The number of the page's search among Gradio's listeners."""
+    known = client.get("/config").json()["dependencies"]
+    results = next(d for d in known if [event for _, event in d["targets"]] == ["submit"])
+    return int(results["id"])
 
 
-def search(client: TestClient, text: object, image: object = None) -> str:
-    """The page's answer by its API, as HTML, or the error."""
-    called = client.post("/gradio_api/call/search", json={"data": [text, image]})
-    answer = client.get(f"/gradio_api/call/search/{called.json()['event_id']}").text
-    data = json.loads(answer.split("data: ", 1)[1])
-    return str(data[0] if isinstance(data, list) else data["error"])
+def search(client: TestClient, listener: int, link: object) -> str:
+    """What the page's search answers to a link in the end, as the browser asks it: HTML."""
+    body = {
+        "data": [], "event_data": {"link": link}, "fn_index": listener,
+        "trigger_id": None, "session_hash": "abc",
+    }  # fmt: skip
+    assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+    events = client.get("/gradio_api/queue/data?session_hash=abc").text
+    told = [json.loads(line.removeprefix("data: ")) for line in events.split("\n\n") if line]
+    (done,) = (event["output"] for event in told if event["msg"] == "process_completed")
+    return str(done["data"][0] if "data" in done else done["error"])
 
 
-def upload(client: TestClient, name: str, data: bytes) -> dict[str, object]:
-    paths = client.post("/gradio_api/upload", files={"files": (name, data)}).json()
-    return {"path": paths[0], "meta": FILE}
-
-
-def test_pictures_of_known_documents_are_served(client: TestClient, engine: FakeEngine) -> None:
-    id_ = engine.add("Report", page=3)
+def test_pictures_of_known_documents_are_served(client: TestClient, archive: SearchEngine) -> None:
     for folder in ("pages", "thumbnails"):
-        answer = client.get(f"/{folder}/{id_}/3.jpg")
+        answer = client.get(f"/{folder}/{story_id(archive)}/2.jpg")
         assert answer.status_code == 200
         assert answer.content.startswith(b"\xff\xd8")
         assert answer.headers["content-type"] == "image/jpeg"
@@ -78,117 +65,138 @@ def test_pictures_of_known_documents_are_served(client: TestClient, engine: Fake
 @pytest.mark.parametrize(
     "address",
     [
-        "{id}/2.jpg",
-        "{id}/03.jpg",
-        "{id}/0x3.jpg",
-        "{id}/-3.jpg",
-        "{id}/3.words.json",
-        "{id}/..%2f3.jpg",
-        "{id}%0a/3.jpg",
-        "{id}/3%0a.jpg",
-        "{id}/\N{ARABIC-INDIC DIGIT THREE}.jpg",
-        "{short}/3.jpg",
-        "{unknown}/3.jpg",
-        "..%2f..%2fetc/3.jpg",
+        "{id}/3.jpg",
+        "{id}/02.jpg",
+        "{id}/0x2.jpg",
+        "{id}/-2.jpg",
+        "{id}/2.words.json",
+        "{id}/..%2f2.jpg",
+        "{id}%0a/2.jpg",
+        "{id}/2%0a.jpg",
+        "{id}/\N{ARABIC-INDIC DIGIT TWO}.jpg",
+        "{short}/2.jpg",
+        "{unknown}/2.jpg",
+        "..%2f..%2fetc/2.jpg",
         "../../../../etc/passwd",
     ],
 )
 def test_other_pictures_are_not(
-    client: TestClient, engine: FakeEngine, folder: str, address: str
+    client: TestClient, archive: SearchEngine, folder: str, address: str
 ) -> None:
-    id_ = engine.add("Report", page=3)
+    id_ = story_id(archive)
     path = address.format(id=id_, short=id_[1:], unknown="f" * 64)
     assert client.get(f"/{folder}/{path}").status_code == 404
 
 
-def test_a_removed_document_has_no_pictures(client: TestClient, engine: FakeEngine) -> None:
-    id_ = engine.add("Report")
-    engine.hits.clear()  # its files may still be there
-    assert client.get(f"/pages/{id_}/1.jpg").status_code == 404
+def test_a_search_answers_with_html(
+    client: TestClient, listener: int, archive: SearchEngine
+) -> None:
+    html = search(client, listener, "?q=archive")
+    assert "The archive by the sea" in html
+    assert f"data-view='{story_id(archive)}/1'" in html
+    html = search(client, listener, "")
+    assert "3 pages to search" in html
+    assert "The archive by the sea" in html, "a title to try"
 
 
-def test_search_is_the_one_endpoint(client: TestClient) -> None:
-    known = client.get("/gradio_api/info").json()
-    assert list(known["named_endpoints"]) == ["/search"]
-    assert not known["unnamed_endpoints"]
+def test_an_image_that_was_uploaded_is_searched(
+    client: TestClient, listener: int, archive: SearchEngine
+) -> None:
+    id_ = client.post("/query-images", content=screenshot(archive)).json()["id"]
+    html = search(client, listener, f"image={id_}")
+    assert "This very page" in html
+    assert f"data-view='{story_id(archive)}/1'" in html.split("This very page")[0]
 
 
-def test_a_search_answers_with_html(client: TestClient, engine: FakeEngine) -> None:
-    engine.add("Annual report")
-    assert ">Annual report</a>" in search(client, "revenue")
-    assert "1 page to search" in search(client, "  ")
+def test_a_page_and_a_region_of_it_are_searched(
+    client: TestClient, listener: int, archive: SearchEngine
+) -> None:
+    page = f"page={story_id(archive)}/1"
+    html = search(client, listener, page)
+    assert "Pages like this one" in html
+    html = search(client, listener, f"{page}&region=0.05,0.05,0.8,0.35")
+    assert "This very page" in html
+    html = search(client, listener, f"page={'f' * 64}/1")
+    assert "no longer here" in html
 
 
-@pytest.mark.parametrize("text", [7, ["a"], {"a": "b"}, None, "x" * 1_000_000])
-def test_odd_texts_do_not_break_it(client: TestClient, engine: FakeEngine, text: object) -> None:
-    engine.add("Annual report")
-    assert "mm-" in search(client, text)
+@pytest.mark.parametrize("link", [7, None, ["a"], {"a": "b"}, "x" * 1_000_000, "q=a&n=-1&weight=x"])
+def test_odd_links_do_not_break_it(client: TestClient, listener: int, link: object) -> None:
+    html = search(client, listener, link)
+    assert "mm-" in html
 
 
-def test_a_known_error_is_one_line(client: TestClient, engine: FakeEngine) -> None:
-    def refuse(query: Query, **_: object) -> list[Any]:
-        raise InvalidQuery("the query holds no word")
+@pytest.mark.parametrize(
+    ("link", "line"),
+    [
+        ("q=the&where=colour%3Dred", "Filter colour=red: fields are"),
+        ("q=archive&where=%22", "Filter: "),
+        ("image=abcdefghijklmnopqrstuv", "The image of this search is no longer here"),
+    ],
+)
+def test_a_known_error_is_one_line(client: TestClient, listener: int, link: str, line: str) -> None:
+    html = search(client, listener, link)
+    assert html.startswith("<div data-answer='0'><p class='mm-problem' role='alert'>")
+    assert line in html
 
-    engine.answer = refuse
-    assert "The query holds no word</p>" in search(client, "?")
 
-
-def test_an_unknown_error_keeps_its_secrets(client: TestClient, engine: FakeEngine) -> None:
-    def fail(query: Query, **_: object) -> list[Any]:
+def test_an_unknown_error_keeps_its_secrets(
+    client: TestClient, listener: int, archive: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Any:
         raise RuntimeError("secret")
 
-    engine.answer = fail
-    answer = search(client, "words")
-    assert "The search failed" in answer
-    assert "secret" not in answer
+    monkeypatch.setattr(archive, "answers", fail)
+    html = search(client, listener, "q=words")
+    assert "The search failed" in html
+    assert "secret" not in html
 
 
-def test_an_upload_that_is_no_image_is_one_line(client: TestClient) -> None:
-    answer = search(client, "", upload(client, "a.png", b"not an image"))
-    assert "Query image a.png: not an image" in answer
+def test_too_many_searches_are_told_to_wait(archive: SearchEngine, uploads: Path) -> None:
+    from dataclasses import replace
+
+    from ui.access import Access
+    from ui.site import create_site
+
+    few = Access(replace(archive.settings, searches_per_minute=1))
+    with TestClient(create_site(archive, access=few), base_url="http://127.0.0.1:7860") as client:
+        known = client.get("/config").json()["dependencies"]
+        number = next(d["id"] for d in known if "submit" in [event for _, event in d["targets"]])
+        answers = [search(client, number, "q=archive") for _ in range(12)]
+    assert "mm-hits" in answers[0]
+    assert "Too many searches at a time; try again in" in answers[-1]
 
 
-def test_a_picture_of_too_many_pixels_is_refused(client: TestClient) -> None:
-    header = b"P4 %d %d\n" % (MAX_IMAGE_PIXELS, 1000)
-    answer = search(client, "", upload(client, "a.pbm", header + b"0"))
-    assert "more pixels than the limit" in answer or "more than the limit" in answer
+@pytest.mark.parametrize("route", ["file=/etc/passwd", "file=page.js", "file=http://example.org/a"])
+def test_no_file_is_served_by_its_path(client: TestClient, uploads: Path, route: str) -> None:
+    assert client.get(f"/gradio_api/{route}").status_code == 404
+    assert client.get(f"/{route}").status_code in (404, 405)
 
 
-def test_an_upload_of_too_many_bytes_is_refused(client: TestClient) -> None:
-    answer = client.post("/gradio_api/upload", files={"files": ("a.png", bytes(21 << 20))})
-    assert answer.status_code == 413
+def test_what_another_visitor_uploaded_is_not_served(client: TestClient, uploads: Path) -> None:
+    path = client.post("/gradio_api/upload", files={"files": ("a.png", b"mine")}).json()[0]
+    assert Path(path).is_relative_to(uploads)
+    for route in (f"/gradio_api/file={path}", f"/gradio_api//file={path}", f"/file={path}"):
+        assert client.get(route).status_code in (404, 405), route
 
 
-@pytest.mark.parametrize("place", ["text", "image"])
-@pytest.mark.parametrize("meta", [{"meta": FILE}, {}])
-def test_no_file_of_the_machine_is_read(
-    client: TestClient, uploads: Path, tmp_path: Path, place: str, meta: dict[str, object]
-) -> None:
-    secret = tmp_path / "secret.svg"
-    secret.write_text("secret")
-    named = {"path": str(secret), **meta}
-    answer = search(client, *((named, None) if place == "text" else ("", named)))
-    assert "not uploaded" in answer or place == "text"
-    assert not list(uploads.rglob("secret*"))
-    assert client.get(f"/gradio_api/file={secret}").status_code == 403
-
-
-@pytest.mark.parametrize("place", ["text", "image"])
-def test_no_url_is_fetched(client: TestClient, place: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.3)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/a.png"
-        named = {"path": url, "meta": FILE}
-        assert "not fetched" in search(client, *((named, None) if place == "text" else ("", named)))
-        assert client.get(f"/gradio_api/file={url}").status_code == 404
-        assert client.get(f"/gradio_api/proxy={url}").status_code == 404
-        with pytest.raises(TimeoutError):
-            listener.accept()
-
-
-@pytest.mark.parametrize("route", ["process_recording", "vibe-edit", "run-history/connect"])
+@pytest.mark.parametrize(
+    "route",
+    ["process_recording", "vibe-edit", "run-history/connect", "proxy=http://127.0.0.1:1/",
+     "stream/a/b/c", "component_server", "deep_link", "upload_progress"],
+)  # fmt: skip
 def test_what_the_page_does_not_use_is_closed(client: TestClient, route: str) -> None:
     assert client.post(f"/gradio_api/{route}").status_code == 404
+    assert client.get(f"/gradio_api/{route}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2fsite.py", "site.py", "../site.py", "%2e%2e/config.py", "login.css%00"]
+)
+def test_of_our_own_files_only_the_page_s_are_served(client: TestClient, name: str) -> None:
+    assert client.get("/own/page.js").headers["content-type"].startswith("text/javascript")
+    answer = client.get(f"/own/{name}")
+    assert answer.status_code == 404 or b"import" not in answer.content
 
 
 def test_a_taken_port_is_one_clear_line() -> None:
@@ -204,14 +212,23 @@ def test_an_address_that_cannot_be_is_one_clear_line(host: str, port: int) -> No
         serve(None, host=host, port=port)  # type: ignore[arg-type]
 
 
+def test_a_url_is_no_image() -> None:
+    import asyncio
+
+    from ui.site import _in_place
+
+    with pytest.raises(InvalidQuery, match="not fetched"):
+        asyncio.run(_in_place("http://127.0.0.1:1/a.png"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_says_its_address_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
-    code = "from ui.app import serve; serve(None, host='127.0.0.1', port=0); print('closed')"
+    command = [sys.executable, "-m", "mmsearch.cli", "serve", "--port", "0"]
     with subprocess.Popen(
-        [sys.executable, "-c", code],
+        [*command, "--index", str(tmp_path / "index")],
         env={**os.environ, "TMPDIR": str(tmp_path)},
-        cwd=Path(__file__).parents[2],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -221,5 +238,7 @@ def test_serve_says_its_address_and_ends_cleanly(number: signal.Signals, tmp_pat
         assert line.startswith("mmsearch is at http://127.0.0.1:")
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "closed\n", "")
+    assert out == ""
+    assert "Traceback" not in err
+    assert process.returncode == 0, err
     assert not list(tmp_path.glob("mmsearch-*")), "query images outlive the server"
