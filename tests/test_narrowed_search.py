@@ -455,6 +455,35 @@ def test_reranking_keeps_pages_of_results_apart(
     assert len(reranker.asked[0]) == ByPlace.candidates
 
 
+@pytest.mark.parametrize("group", [False, True])
+def test_the_first_stage_answers_before_the_reranker(
+    engine: SearchEngine, tmp_path: Path, group: bool
+) -> None:
+    reranker = ByPlace()
+    store = PageStore(str(tmp_path))
+    reranked = SearchEngine(
+        engine.index, engine.profile, engine.encoders, store, engine.settings, reranker
+    )
+    query = Query("heron water")
+    answers = reranked.answers(query, limit=9, group=group)
+    first = next(answers)
+    assert not reranker.asked
+    assert not first.last
+    assert first.hits == reranked.answer(query, limit=9, group=group, rerank=False)
+    (second,) = answers
+    assert second.last
+    assert second.hits == reranked.answer(query, limit=9, group=group)
+    assert second.hits != first.hits
+    assert (second.total, second.facets) == (first.total, first.facets)
+    assert first.total == len(reranked.answer(query, limit=1000, group=group))
+    assert first.facets == reranked.facets(query, limit=12)
+
+
+def test_without_a_reranker_one_answer_is_the_last(engine: SearchEngine) -> None:
+    (answer,) = engine.answers(Query("heron water"), limit=9)
+    assert answer.last
+
+
 def test_numbers_below_zero_are_refused(engine: SearchEngine) -> None:
     for limit, offset in ((-1, 0), (5, -1)):
         with pytest.raises(InvalidSetting, match="may be below 0"):

@@ -38,7 +38,7 @@ mm.library = (element) => {
     note.textContent = text;
     note.classList.toggle("mm-news-bad", bad);
     clearTimeout(fading);
-    if (!bad) fading = setTimeout(() => (note.textContent = ""), SAID);
+    fading = setTimeout(() => (note.textContent = ""), bad ? 4 * SAID : SAID);
   }
 
   const told = (action) => async (...given) => {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, HTTPException, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,6 +35,7 @@ _GRADIO_API = "/gradio_api/"
 _OPEN = re.compile(
     r"call/(v2/)?(search|documents|page|ingest|status)(/\w+)?/?|cancel|heartbeat/\w+|info/?|queue/(join|data)|reset/?|startup-events|theme\.css|upload"
 )
+SPARED = 1 << 30  # bytes of disk that uploads leave free
 _CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -90,7 +94,9 @@ def create_site(engine: SearchEngine, *, access: Access | None = None) -> FastAP
 
 def _mount(site: FastAPI, page: gr.Blocks, looks: dict[str, object], *, max_file_size: int) -> None:
     import gradio as gr
+    from gradio.utils import get_upload_folder
 
+    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
     gr.mount_gradio_app(
         site,
         page,
@@ -120,11 +126,16 @@ async def _in_place(address: object) -> str:
 
 def _closed(app: ASGIApp) -> ASGIApp:
     """Middleware: of Gradio's own routes, those that the page does not use answer 404."""
+    from gradio.utils import get_upload_folder
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         route = route_of(scope) if scope["type"] == "http" else ""
         if route.startswith(_GRADIO_API) and not _OPEN.fullmatch(route.removeprefix(_GRADIO_API)):
             await Response(status_code=404)(scope, receive, send)
+            return
+        if route == f"{_GRADIO_API}upload" and shutil.disk_usage(get_upload_folder()).free < SPARED:
+            line = "there is too little disk space left for uploads"
+            await JSONResponse({"detail": line}, 507)(scope, receive, send)
             return
         await app(scope, receive, send)
 

@@ -242,3 +242,14 @@ def test_serve_says_its_address_and_ends_cleanly(number: signal.Signals, tmp_pat
     assert "Traceback" not in err
     assert process.returncode == 0, err
     assert not list(tmp_path.glob("mmsearch-*")), "query images outlive the server"
+
+
+def test_uploads_leave_some_disk_free(
+    client: TestClient, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui import site
+
+    monkeypatch.setattr(site, "SPARED", 1 << 62)
+    answer = client.post("/gradio_api/upload", files={"files": ("a.png", b"mine")})
+    assert answer.status_code == 507
+    assert "too little disk space" in answer.json()["detail"]
