@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from mmsearch.engine import SearchEngine
-    from ui.access import Access
-    from ui.jobs import Jobs
-    from ui.metrics import Metrics
+    from ui.access.guard import Access
+    from ui.doors.metrics import Metrics
+    from ui.library.jobs import Jobs
 
 SEARCHES_AT_ONCE = 2
 SEARCHES_WAITING = 64
 FOLDER = Path(__file__).parent
 ASSETS = {  # what the page's own files are made of, and their types
-    "page.css": (("page.css", "viewer.css", "library.css"), "text/css"),
-    "page.js": (("page.js", "viewer.js", "library.js"), "text/javascript"),
+    "page.css": (("page.css", "viewer.css", "library/library.css"), "text/css"),
+    "page.js": (("page.js", "viewer.js", "library/library.js"), "text/javascript"),
 }
 
 
@@ -40,8 +40,8 @@ def create_app(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
     import gradio as gr
 
-    from ui.api import create_api
-    from ui.library import create_library
+    from ui.doors.api import create_api
+    from ui.library.tab import create_library
     from ui.status import create_status
 
     def search(event: gr.EventData, request: gr.Request) -> Iterator[str]:

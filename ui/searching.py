@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from mmsearch.engine import SearchEngine
-    from ui.metrics import Kind, Metrics
+    from ui.doors.metrics import Kind, Metrics
     from ui.query_images import QueryImages
 
 _LOOKED_AT = 200  # documents that titles to try are chosen from

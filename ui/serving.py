@@ -31,7 +31,7 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
     Raises:
         InvalidSetting: the port is taken, or the machine has no such address.
     """
-    from ui.access import Access
+    from ui.access.guard import Access
     from ui.site import create_site
 
     with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="mmsearch-") as folder:

@@ -15,14 +15,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mmsearch.errors import InvalidQuery
-from ui.access import Access, route_of
+from ui.access.guard import Access, route_of
+from ui.doors.metrics import Metrics
 from ui.files import create_files
-from ui.jobs import Jobs
-from ui.library import library_routes
-from ui.metrics import Metrics
+from ui.library.jobs import Jobs
+from ui.library.tab import library_routes
+from ui.library.uploads import upload_routes
 from ui.originals import Originals
 from ui.query_images import QueryImages
-from ui.uploads import upload_routes
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -50,7 +50,7 @@ def create_site(engine: SearchEngine, *, access: Access | None = None) -> FastAP
             site.router.lifespan_context(site))`.
     """
     from ui.app import asset, create_app, looks
-    from ui.assistants import create_assistants
+    from ui.doors.assistants import create_assistants
 
     access = access or Access(engine.settings)
     images, originals = QueryImages(engine.settings.max_pixels), Originals(engine)

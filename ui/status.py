@@ -21,7 +21,7 @@ from ui.scripts import once_there
 if TYPE_CHECKING:
     from mmsearch.doctor import Check
     from mmsearch.engine import SearchEngine
-    from ui.jobs import Jobs
+    from ui.library.jobs import Jobs
 
 TRIED = 12  # screenshots of the self-test
 _FRESH = 60.0  # seconds that what was examined counts: it takes some, and everybody may ask

@@ -40,7 +40,7 @@ def password(
     name: Annotated[str, typer.Argument(help="Who signs in.", show_default=False)],
 ) -> None:
     """Ask for a password and print the line that lets NAME sign in to the web page with it."""
-    from ui import passwords
+    from ui.access import passwords
 
     user = passwords.name(name)
     show(f"{user}:{passwords.new_hash(_new_password(user))}")

@@ -22,7 +22,7 @@ from typing import IO
 
 from mmsearch.errors import FormatMismatch, IndexLocked, IndexUnusable, NotFound
 
-OURS = {"current.new", "generations", "index.lock", "index.sock", "store"}
+OURS = {"current.new", "generations", "index.lock", "index.sock", "store", "uploads"}
 
 
 def check_free(folder: Path) -> None:

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.testclient import TestClient
 
 from mmsearch.config import Settings
-from ui.access import Access
+from ui.access.guard import Access
 
 PASSWORDS = {"ann": "correct horse", "Jörg": "Füße: im Fluß"}
 EVERYTHING = [

@@ -22,9 +22,9 @@ from tests.ui.guarded import (
     site,
     visit,
 )
-from ui.access import Access
-from ui.login import MAX_FORM
-from ui.logins import (
+from ui.access.guard import Access
+from ui.access.login import MAX_FORM
+from ui.access.logins import (
     FAILURES_PER_USER,
     SESSION_SECONDS,
     SESSIONS_PER_USER,

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import ingest
 from tests import builders
 from tests.ui.small_archive import open_empty
-from ui.tools import TOOLS
+from ui.doors.tools import TOOLS
 
 DOCS = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:7860"

@@ -20,8 +20,8 @@ from PIL import Image
 
 from mmsearch.engine import SearchEngine
 from tests.ui.small_archive import HOSTILE, open_archive, screenshot, story_id
-from ui.assistants import create_assistants
-from ui.tools import MAX_BASE64, PICTURE_SIDE
+from ui.doors.assistants import create_assistants
+from ui.doors.tools import MAX_BASE64, PICTURE_SIDE
 
 TOOLS = {"search_by_text", "search_by_image", "get_page"}
 URL = "http://127.0.0.1:7860/mcp"
@@ -145,7 +145,7 @@ def test_a_page_comes_with_its_text_and_its_picture(engine: SearchEngine) -> Non
 def test_a_large_picture_is_made_smaller(
     engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.tools.PICTURE_SIDE", 300)
+    monkeypatch.setattr("ui.doors.tools.PICTURE_SIDE", 300)
     result = call(engine, "get_page", document=story_id(engine), number=1)
     assert max(Image.open(io.BytesIO(base64.b64decode(result.content[1].data))).size) == 300
 
@@ -188,7 +188,7 @@ def test_a_page_that_is_not_there_is_told(engine: SearchEngine) -> None:
 def test_an_image_of_too_many_bytes_is_refused(
     engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.tools.MAX_BYTES", 2 << 20)
+    monkeypatch.setattr("ui.doors.tools.MAX_BYTES", 2 << 20)
     encoded = base64.b64encode(bytes((2 << 20) + 1)).decode()
     result = call(engine, "search_by_image", image_base64=encoded)
     assert "has more than 2 MB" in refusal(result)
@@ -244,7 +244,7 @@ def test_an_unexpected_failure_keeps_its_secrets(
 def test_no_more_wait_than_there_is_room_for(
     engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.assistants._REQUESTS_AT_ONCE", 1)
+    monkeypatch.setattr("ui.doors.assistants._REQUESTS_AT_ONCE", 1)
     begun, go_on = anyio.Event(), threading.Event()
     query = engine.query
 

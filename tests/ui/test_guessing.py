@@ -21,9 +21,9 @@ from tests.ui.guarded import (
     site,
     visit,
 )
-from ui import limits, passwords
-from ui.access import Access
-from ui.logins import (
+from ui.access import limits, passwords
+from ui.access.guard import Access
+from ui.access.logins import (
     FAILURES_PER_ADDRESS,
     FAILURES_PER_USER,
     HASHES_WAITING,
@@ -112,7 +112,9 @@ def test_a_refused_login_is_in_the_log_as_one_line(
     client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     sign_in(client, "ann\nroot", "wrong one")
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "ui.logins"]
+    (line,) = [
+        record.getMessage() for record in caplog.records if record.name == "ui.access.logins"
+    ]
     assert line == "sign-in refused: user 'ann\\nroot' from 192.0.2.1"
 
 

@@ -18,11 +18,11 @@ from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidSetting, NotFound
 from tests import builders
-from ui import job_views
-from ui.job import FAILURES, RECENT, Job, after, begun, from_row
-from ui.job_process import environment
-from ui.jobs import Jobs
-from ui.uploads import uploads_folder
+from ui.library import job_views
+from ui.library.job import FAILURES, RECENT, Job, after, begun, from_row
+from ui.library.job_process import environment
+from ui.library.jobs import Jobs
+from ui.library.uploads import uploads_folder
 
 ENDS = 60  # seconds
 

@@ -17,11 +17,12 @@ from mmsearch.config import Settings
 from mmsearch.duplicates import Family
 from mmsearch.engine import SearchEngine
 from mmsearch.types import Document, DocumentState, Location, Twin
-from ui import duplicate_views, library_views
-from ui.jobs import Jobs
-from ui.library import library_routes
-from ui.listing import PAGE_ROWS
-from ui.uploads import uploads_folder
+from ui.library import duplicate_views
+from ui.library import views as library_views
+from ui.library.jobs import Jobs
+from ui.library.listing import PAGE_ROWS
+from ui.library.tab import library_routes
+from ui.library.uploads import uploads_folder
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient

@@ -19,9 +19,9 @@ from mmsearch.errors import IndexUnavailable, InvalidQuery
 from mmsearch.index import Point
 from mmsearch.types import Document, DocumentState
 from tests.ui.small_archive import open_empty
-from ui import metrics as module
-from ui.jobs import Jobs
-from ui.metrics import Metrics
+from ui.doors import metrics as module
+from ui.doors.metrics import Metrics
+from ui.library.jobs import Jobs
 
 ID = f"{7:064x}"
 

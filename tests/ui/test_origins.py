@@ -20,7 +20,7 @@ from tests.ui.guarded import (
     site,
     visit,
 )
-from ui.access import Access
+from ui.access.guard import Access
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from mmsearch.config import CONFIG_FILE, load
 from mmsearch.errors import InvalidSetting
-from ui import passwords
+from ui.access import passwords
 
 COMMAND = [sys.executable, "-m", "mmsearch.cli", "password"]
 SAID = "correct horse"

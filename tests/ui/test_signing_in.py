@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from mmsearch.config import Settings
-from ui.access import Access
+from ui.access.guard import Access
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

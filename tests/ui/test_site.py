@@ -155,7 +155,7 @@ def test_an_unknown_error_keeps_its_secrets(
 def test_too_many_searches_are_told_to_wait(archive: SearchEngine, uploads: Path) -> None:
     from dataclasses import replace
 
-    from ui.access import Access
+    from ui.access.guard import Access
     from ui.site import create_site
 
     few = Access(replace(archive.settings, searches_per_minute=1))

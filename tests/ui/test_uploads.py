@@ -15,10 +15,10 @@ import mmsearch
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidSetting
-from ui import uploads
-from ui.jobs import Jobs
-from ui.upload_names import MAX_PART, distinct, safe_name
-from ui.uploads import MAX_OPEN_OF_USER, delete_uploaded, uploads_folder
+from ui.library import uploads
+from ui.library.jobs import Jobs
+from ui.library.upload_names import MAX_PART, distinct, safe_name
+from ui.library.uploads import MAX_OPEN_OF_USER, delete_uploaded, uploads_folder
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient

@@ -17,7 +17,7 @@ from ui.files import title_of
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
-    from ui.job import Job
+    from ui.library.job import Job
 
 _SHOWN = ("text", "text_source", "language", "seconds", "warning", "ready")
 _FAILED_PAGES = 100  # of a document, that are told of

@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ui import passwords
-from ui.limits import Clock, Failures
+from ui.access import passwords
+from ui.access.limits import Clock, Failures
 
 SESSION_SECONDS = 7 * 24 * 3600
 BASIC_SECONDS = 300  # that a password sent along with each request is not hashed again

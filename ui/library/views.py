@@ -10,7 +10,7 @@ from pathlib import PurePath
 from mmsearch.config import Settings
 from mmsearch.documents import MAX_TAG_CHARACTERS
 from mmsearch.types import Document
-from ui.listing import PAGE_ROWS, Choice, Excerpt, Row
+from ui.library.listing import PAGE_ROWS, Choice, Excerpt, Row
 
 KNOWN_TAGS = 200  # suggested
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import PurePath
 
-from ui.job import Job, Result
-from ui.library_views import count, without_name
+from ui.library.job import Job, Result
+from ui.library.views import count, without_name
 
 SHOWN = 5  # jobs that have ended
 _FAILURES = 5  # seen at once

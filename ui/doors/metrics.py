@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
     from mmsearch.engine import SearchEngine
-    from ui.jobs import Jobs
+    from ui.library.jobs import Jobs
 
 Kind = Literal["words", "image", "both"]
 OUTCOMES = ("answered", "refused", "failed")

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from mmsearch import documents
 from mmsearch.errors import InvalidSetting
 from mmsearch.types import Document
-from ui import given
-from ui.upload_names import distinct, safe_name
-from ui.uploads import KEPT_FREE, MAX_NAME, uploads_folder
+from ui.doors import given
+from ui.library.upload_names import distinct, safe_name
+from ui.library.uploads import KEPT_FREE, MAX_NAME, uploads_folder
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
-    from ui.job import Job
-    from ui.jobs import Jobs
+    from ui.library.job import Job
+    from ui.library.jobs import Jobs
 
 _MAX_PATH = 4096  # characters
 
@@ -53,7 +53,8 @@ def start(
     uploads = _uploaded(files, settings.max_upload_files, settings.max_upload_bytes)
     folder = _kept(uploads, uploads_folder(engine) / "files")
     try:
-        return jobs.start([folder], tags=wanted, by=by)
+        name = f"{len(uploads)} files by the API"
+        return jobs.start([folder], title=name, tags=wanted, by=by)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

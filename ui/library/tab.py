@@ -17,14 +17,15 @@ from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidSetting, NotFound
 from mmsearch.paths import is_below, outermost
 from mmsearch.types import Document
-from ui import duplicate_views, job_views, library_views
-from ui.listing import Listing, Row, choice_of
-from ui.requests import json_object, refuse_read_only, strings, user_of
+from ui.library import duplicate_views, job_views
+from ui.library import views as library_views
+from ui.library.listing import Listing, Row, choice_of
+from ui.library.requests import json_object, refuse_read_only, strings, user_of
+from ui.library.uploads import delete_uploaded, uploads_folder
 from ui.scripts import once_there
-from ui.uploads import delete_uploaded, uploads_folder
 
 if TYPE_CHECKING:
-    from ui.jobs import Jobs
+    from ui.library.jobs import Jobs
 
 MAX_SELECTED = 1000  # documents of one action
 

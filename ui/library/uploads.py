@@ -2,7 +2,7 @@
 
 UPLOADS/incoming/ID/N     what is still coming; gone after a day, and when the page is served anew
 UPLOADS/files/ID/NAME     what was ingested: documents refer to it
-UPLOADS/jobs/ID.json      see `ui.jobs`
+UPLOADS/jobs/ID.json      see `ui.library.jobs`
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from mmsearch import documents
 from mmsearch.errors import InvalidSetting
 from mmsearch.paths import absolute
 from mmsearch.types import Document
-from ui.requests import json_object, number, refuse_read_only, strings, user_of
-from ui.upload_names import distinct, safe_name
+from ui.library.requests import json_object, number, refuse_read_only, strings, user_of
+from ui.library.upload_names import distinct, safe_name
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
-    from ui.jobs import Jobs
+    from ui.library.jobs import Jobs
 
 MAX_OPEN = 16  # uploads at once, of all users
 MAX_OPEN_OF_USER = 4

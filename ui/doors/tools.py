@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from mmsearch.errors import InvalidQuery, InvalidSetting, MMSearchError, NotFound
 from mmsearch.narrowing import MAX_CHARACTERS
-from ui import answers, given
 from ui.address import MAX_TEXT
+from ui.doors import answers, given
 from ui.query_images import MAX_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
     from mmsearch.types import Query
-    from ui.metrics import Kind, Metrics
+    from ui.doors.metrics import Kind, Metrics
 
 MAX_LIMIT = 25  # hits: more than a model reads
 MAX_BASE64 = -(-MAX_BYTES // 3) * 4 * 78 // 76  # characters of an image, with line ends

@@ -23,9 +23,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mmsearch.config import Settings
 from mmsearch.errors import InvalidSetting
-from ui import limits, login, origins, passwords
-from ui.headers import secured
-from ui.logins import SESSION_SECONDS, Logins, Refused
+from ui.access import limits, login, origins, passwords
+from ui.access.headers import secured
+from ui.access.logins import SESSION_SECONDS, Logins, Refused
 
 OPEN = {"/login", "/healthz"}
 MAX_USER = 256  # characters of a name that a proxy sends

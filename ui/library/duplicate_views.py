@@ -7,8 +7,8 @@ from html import escape
 
 from mmsearch.duplicates import Family
 from mmsearch.types import Document
-from ui.library_views import count
-from ui.listing import title_of
+from ui.library.listing import title_of
+from ui.library.views import count
 
 MAX_GROUPS = 200
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from mmsearch.config import ENVIRONMENT_PREFIX, Settings
 from mmsearch.opening import without_password
-from ui.job import Job
+from ui.library.job import Job
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from mmsearch.errors import InvalidQuery, InvalidSetting, MMSearchError, UnreadableFile
 from mmsearch.narrowing import MAX_CHARACTERS
 from mmsearch.types import DocumentState
-from ui import answers, given
 from ui.address import MAX_TEXT
-from ui.ingesting import start
+from ui.doors import answers, given
+from ui.doors.ingesting import start
 from ui.query_images import MAX_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from mmsearch.engine import SearchEngine
-    from ui.jobs import Jobs
-    from ui.metrics import Kind, Metrics
+    from ui.doors.metrics import Kind, Metrics
+    from ui.library.jobs import Jobs
 
 MAX_LIMIT = 100  # hits or documents at a time
 SEARCHES_AT_ONCE = 2

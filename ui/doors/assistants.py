@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse
 
 from mmsearch.errors import MMSearchError
-from ui import given
-from ui.tools import MAX_BASE64, TOOLS, Tools
+from ui.doors import given
+from ui.doors.tools import MAX_BASE64, TOOLS, Tools
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from mmsearch.engine import SearchEngine
-    from ui.metrics import Metrics
+    from ui.doors.metrics import Metrics
 
 _CALLS_AT_ONCE = 2
 _REQUESTS_AT_ONCE = 16  # that wait, too: each may hold an image

@@ -24,9 +24,9 @@ from typing import IO, TYPE_CHECKING, Any
 from mmsearch import changes, documents
 from mmsearch.errors import InvalidSetting, MMSearchError, NotFound
 from mmsearch.types import Document
-from ui import job_process
-from ui.job import Job, after, begun, ended, from_row, result_of
-from ui.uploads import delete_uploaded, uploads_folder
+from ui.library import job_process
+from ui.library.job import Job, after, begun, ended, from_row, result_of
+from ui.library.uploads import delete_uploaded, uploads_folder
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine

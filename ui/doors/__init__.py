@@ -1,0 +1,1 @@
+"""Ways in for programs: the API, MCP for language models, and metrics."""

@@ -1,0 +1,1 @@
+"""The Library tab: uploads, ingestion jobs, and the documents of the index."""
