@@ -11,8 +11,10 @@ Meanwhile the server reads scans that were uploaded to it. Counted is what begin
 words, screenshots   milliseconds until the final answer is there, an image's upload included
 thumbnails           milliseconds of one of them
 found                share of screenshots whose page comes first
-own MB               memory of the server without mapped files: those are the system's to drop
-growth               of it from the end of the warm-up to the end
+own MB, resident MB  memory of the server without and with mapped files: those are the system's to
+                     drop; growth is from the end of the warm-up to the end
+ingestion pages      pages that were read meanwhile
+load                 average of the machine, over a minute
 
 With --folder the index is kept there and used again; what runs is a copy of it.
 """
@@ -68,6 +70,15 @@ class Shot:
     page: str
 
 
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What visitors send: words of lines, screenshots in turn; and the scans that are uploaded."""
+
+    lines: Sequence[str]
+    shots: Iterator[Shot]
+    scans: Sequence[Path]
+
+
 @dataclass(slots=True)
 class Log:
     """What was measured: by kind, pairs of the moment it began and the seconds it took."""
@@ -102,18 +113,18 @@ def main() -> None:
         _make(kept, arguments.pages, round(seconds * SCANS_A_SECOND))
         index = work / "copy"
         shutil.copytree(kept / "index", index, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
-        lines, shots = _material(index, round(seconds * arguments.visitors * arguments.screenshots))
+        scans = sorted((kept / "scans").iterdir())
+        most = seconds / arguments.think * arguments.visitors * arguments.screenshots
+        material = _material(index, scans, round(1.5 * most))
         log = Log()
         load = os.getloadavg()[0]
         with _served(index, work) as (address, process):
-            run = _run(
-                address, process, arguments, lines, shots, sorted((kept / "scans").iterdir()), log
-            )
-            figures = asyncio.run(run)
+            figures = asyncio.run(_run(address, process, arguments, material, log))
         said = (work / "said").read_text(errors="replace")
     if said:
         log.failures.append(f"the server said: {said[-2000:]}")
-    figures = {"load before": load, "load after": os.getloadavg()[0]} | figures
+    loads = {"load before": load, "load after": os.getloadavg()[0]}
+    figures = loads | {"errors": len(log.failures)} | figures
     for name, value in figures.items():
         print(f"{name:24} {value:.4g}")
     for failure in log.failures[:10]:
@@ -199,8 +210,8 @@ def write_scans(drawn: Path, folder: Path) -> None:
         first.save(folder / file.name, "PDF", save_all=True, append_images=more, **options)
 
 
-def _material(index: Path, count: int) -> tuple[list[str], list[Shot]]:
-    """Words of 2 to 5 from lines of the pages, and screenshots."""
+def _material(index: Path, scans: Sequence[Path], count: int) -> Material:
+    """Lines of the pages that have words, and `count` screenshots of them."""
     with mmsearch.open(index) as engine:
         texts = engine.index.pages.scroll(Filter(), payload=["text"])
         lines = [line for point in texts for line in point.payload["text"].splitlines()]
@@ -209,7 +220,7 @@ def _material(index: Path, count: int) -> tuple[list[str], list[Shot]]:
             buffer = io.BytesIO()
             cut.image.save(buffer, "PNG")
             shots.append(Shot(buffer.getvalue(), f"{cut.document}/{cut.page}"))
-    return [line for line in lines if len(line.split()) > 1], shots
+    return Material([line for line in lines if len(line.split()) > 1], iter(shots), scans)
 
 
 def _words(lines: Sequence[str], chance: random.Random) -> str:
@@ -249,21 +260,18 @@ async def _run(
     address: str,
     process: psutil.Process,
     arguments: argparse.Namespace,
-    lines: Sequence[str],
-    shots: Sequence[Shot],
-    scans: Sequence[Path],
+    material: Material,
     log: Log,
 ) -> dict[str, float]:
     async with httpx.AsyncClient(base_url=f"{address}/", timeout=TIMEOUT) as client:
         before = await _gauge(client, "mmsearch_pages")
-        await _ingest(client, scans)
+        await _ingest(client, material.scans)
         began = time.monotonic()
         warm, end = began + arguments.warmup, began + arguments.warmup + arguments.seconds
         watch = asyncio.create_task(_watch(process, log))
-        turns = iter(shots)
         await asyncio.gather(
             *(
-                _visit(address, arguments, lines, turns, end, random.Random(number), log)
+                _visit(address, arguments, material, end, random.Random(number), log)
                 for number in range(arguments.visitors)
             )
         )
@@ -271,7 +279,7 @@ async def _run(
         read = await _gauge(client, "mmsearch_pages") - before
         if not await _gauge(client, "mmsearch_ingestion_jobs"):
             log.failures.append("the scans were all read before the end; start with a new --folder")
-    return _figures(log, warm, end) | {"ingestion pages": read}
+    return measured(log, warm, end) | {"ingestion pages": read}
 
 
 async def _watch(process: psutil.Process, log: Log) -> None:
@@ -309,8 +317,7 @@ async def _ingest(client: httpx.AsyncClient, files: Sequence[Path]) -> None:
 async def _visit(
     address: str,
     arguments: argparse.Namespace,
-    lines: Sequence[str],
-    shots: Iterator[Shot],
+    material: Material,
     end: float,
     chance: random.Random,
     log: Log,
@@ -328,19 +335,17 @@ async def _visit(
             await asyncio.sleep(chance.expovariate(1 / arguments.think))
             if time.monotonic() > end:
                 return
-            shot = next(shots, None) if chance.random() < arguments.screenshots else None
+            shot = next(material.shots, None) if chance.random() < arguments.screenshots else None
             html = ""
-            if shot:
-                with log.timed("screenshots"):
-                    sent = await client.post("query-images?name=screen.png", content=shot.encoded)
-                    image = sent.raise_for_status().json()["id"]
-                    link = urlencode({"image": image})
-                    html = await _search(client, listener, session, link, number)
-                    log.found.append((_VIEW.findall(html) or [""])[0] == shot.page)
-            else:
-                with log.timed("words"):
-                    link = urlencode({"q": _words(lines, chance)})
-                    html = await _search(client, listener, session, link, number)
+            with log.timed("screenshots" if shot else "words"):
+                link = (
+                    {"image": await _sent(client, shot)}
+                    if shot
+                    else {"q": _words(material.lines, chance)}
+                )
+                html = await _search(client, listener, session, urlencode(link), number)
+            if shot and html:
+                log.found.append((_VIEW.findall(html) or [""])[0] == shot.page)
             new = [name for name in _THUMBNAIL.findall(html)[:THUMBNAILS] if name not in seen]
             seen.update(new)
             await asyncio.gather(*(_thumbnail(client, name, log) for name in new))
@@ -353,6 +358,12 @@ async def _open(client: httpx.AsyncClient) -> int:
     config: dict[str, Any] = (await client.get("config")).raise_for_status().json()
     found = [d for d in config["dependencies"] if [e for _, e in d["targets"]] == ["submit"]]
     return int(found[0]["id"])
+
+
+async def _sent(client: httpx.AsyncClient, shot: Shot) -> str:
+    """Upload a screenshot; returns its id."""
+    sent = await client.post("query-images?name=screen.png", content=shot.encoded)
+    return str(sent.raise_for_status().json()["id"])
 
 
 async def _search(
@@ -390,11 +401,11 @@ async def _thumbnail(client: httpx.AsyncClient, name: str, log: Log) -> None:
 # The figures --------------------------------------------------------------------------------------
 
 
-def _figures(log: Log, warm: float, end: float) -> dict[str, float]:
+def measured(log: Log, warm: float, end: float) -> dict[str, float]:
+    """What is printed of a run that was warm and ended at these moments."""
     counted = {k: [s for at, s in took if at >= warm] for k, took in log.took.items()}
     figures: dict[str, float] = {
         "searches": len(counted["words"]) + len(counted["screenshots"]),
-        "errors": len(log.failures),
     }
     for kind in ("words", "screenshots", "thumbnails"):
         spent = sorted(counted[kind]) or [float("nan")]
@@ -412,9 +423,8 @@ def _figures(log: Log, warm: float, end: float) -> dict[str, float]:
             f"{name} at start": first / 1e6,
             f"{name} after warm-up": after / 1e6,
             f"{name} at end": last / 1e6,
+            f"{name} growth": last / after - 1,
         }
-        if name == "own MB":
-            figures["growth"] = last / after - 1
     return figures
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,25 +52,50 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def sample_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of the suite share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def sample_dir(run_dir: Path) -> Path:
     """The sample corpus, built once: `corpus/`, `screenshots/` and `truth.json`."""
     from samples.build import build
 
-    folder = tmp_path_factory.mktemp("samples") / "demo"
-    build(folder)
+    folder = run_dir / "samples"
+    with _alone(run_dir / "samples.lock"):
+        if not folder.exists():
+            build(folder.with_suffix(".new"))
+            folder.with_suffix(".new").rename(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def sample_engine(
-    sample_dir: Path, tmp_path_factory: pytest.TempPathFactory
+    run_dir: Path, sample_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SearchEngine]:
     """An engine over the ingested sample corpus. Tests must not write to it."""
-    folder = tmp_path_factory.mktemp("index") / "samples"
-    with mmsearch.open(folder, settings=Settings()) as engine:
-        report = ingest.run([sample_dir / "corpus"], engine)
-        assert not report.of("failed"), report.of("failed")
+    made = run_dir / "samples-index"
+    with _alone(run_dir / "samples-index.lock"):
+        if not made.exists():
+            new = made.with_suffix(".new")
+            with mmsearch.open(new, settings=Settings()) as engine:
+                report = ingest.run([sample_dir / "corpus"], engine)
+                assert not report.of("failed"), report.of("failed")
+            new.rename(made)
+    own = tmp_path_factory.mktemp("index") / "samples"  # an index belongs to one process
+    shutil.copytree(made, own)
+    with mmsearch.open(own, settings=Settings()) as engine:
         yield engine
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process of the suite at a time: what it makes, the others find."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

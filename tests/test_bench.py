@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import photos
+from bench import photos, ui_load
 from tests import builders, drawings
 
 ROOT = Path(__file__).parents[1]
@@ -153,3 +153,43 @@ def test_photos_are_found_by_name_and_by_everyday_words(tmp_path: Path) -> None:
     assert figures["labels, labels"] == {"queries": 2, "hit@1": 1.0, "hit@5": 1.0}
     assert figures["everyday words, labels"]["hit@1"] == 1.0  # type: ignore[index]
     assert figures["unrelated, best score"] == figures["labels, best score"]
+
+
+def test_pages_made_for_visitors_have_text_as_files_and_none_as_scans(tmp_path: Path) -> None:
+    import pypdfium2
+
+    ui_load.write_pdfs(tmp_path / "drawn", 7, seed=1)
+    ui_load.write_scans(tmp_path / "drawn", tmp_path / "scans")
+    for folder, has_text in (("drawn", True), ("scans", False)):
+        texts = []
+        for file in sorted((tmp_path / folder).iterdir()):
+            with pypdfium2.PdfDocument(file) as pdf:
+                texts += [page.get_textpage().get_text_bounded() for page in pdf]
+        assert len(set(texts)) == (7 if has_text else 1)
+        assert len(texts) == 7
+        assert all(bool(text) == has_text for text in texts)
+
+
+def test_what_begins_in_the_warm_up_is_not_counted() -> None:
+    log = ui_load.Log()
+    log.took["words"] = [(5.0, 9.0)] + [(10.0 + n, n / 100) for n in range(100)]
+    log.memory = [(float(at), 100 if at < 60 else 110, 200) for at in range(111)]
+    with log.timed("words"):
+        raise ValueError("no answer")
+    figures = ui_load.measured(log, 10.0, 110.0)
+    assert figures["words"] == 100
+    assert figures["words p95 ms"] == pytest.approx(950)
+    assert figures["words max ms"] == pytest.approx(990)
+    assert figures["own MB growth"] == pytest.approx(0.1)
+    assert log.failures == ["words: ValueError: no answer"]
+
+
+@pytest.mark.slow
+def test_visitors_of_the_page_are_answered_while_it_reads() -> None:
+    options = "--pages 30 --visitors 3 --seconds 15 --warmup 5 --think 1 --screenshots 0.4"
+    figures = bench("ui_load", *options.split())
+    assert figures["errors"] == 0
+    assert figures["found"] == 1
+    for kind in ("words", "screenshots", "thumbnails"):
+        assert float(str(figures[kind])) > 0
+        assert 0 < float(str(figures[f"{kind} p50 ms"])) <= float(str(figures[f"{kind} max ms"]))

@@ -63,7 +63,9 @@ def create_app(
     app = gr.Blocks(title="mmsearch", analytics_enabled=False, delete_cache=(3600, 3600))
     with app:
         create_api(engine, jobs, access.allow_search, metrics)  # first: it names the endpoints
-        gr.HTML(views.HEADER, elem_id="mm-top", apply_default_css=False)
+        gr.HTML(
+            views.header(signs_out=access.signs_out), elem_id="mm-top", apply_default_css=False
+        )
         with gr.Tabs(elem_id="mm-tabs"):
             with gr.Tab("Search", id="search"):
                 gr.HTML(

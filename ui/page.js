@@ -168,6 +168,7 @@ window.mm = (() => {
     try {
       const name = encodeURIComponent(file.name || "the image");
       const answer = await fetch(`query-images?name=${name}`, { method: "POST", body: file });
+      if (answer.status === 401) return location.reload(); // to the login
       const kept = await answer.json().catch(() => ({}));
       if (!answer.ok) throw new Error(kept.detail || "The image was not taken; choose another");
       const params = without(address(), "page", "region", "repair", "n", "view", "box", "tab", "q");

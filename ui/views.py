@@ -14,7 +14,6 @@ from mmsearch.where import place_of
 from ui.address import MAX_TEXT, MOST_SHOWN, PAGE_SIZE, Asked, chosen, toggled
 from ui.files import title_of
 
-HEADER = "<header class='mm-header'><h1>mmsearch</h1></header>"
 _NOT_HERE = (
     "<p class='mm-note' role='status'>This does not seem to be in the archive. "
     "The nearest pages are below.</p>"
@@ -40,6 +39,12 @@ _ICONS = {
     "screen": "M3 5h18v11H3zM9 20h6M12 16v4",
     "search": "M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM20 20l-4-4",
 }
+
+
+def header(*, signs_out: bool = False) -> str:
+    """The name of the page, and the way out for those who signed in."""
+    out = "<form method='post' action='logout'><button class='mm-link'>Sign out</button></form>"
+    return f"<header class='mm-header'><h1>mmsearch</h1>{out if signs_out else ''}</header>"
 
 
 def search_bar() -> str:

@@ -56,8 +56,15 @@ def show(page: Page, view: str) -> None:
     page.wait_for_timeout(300)  # colours that fade in
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@pytest.mark.parametrize(
+    ("scheme", "size"),
+    [
+        pytest.param("light", LAPTOP, id="light laptop"),
+        pytest.param("dark", PHONE, id="dark phone"),
+        pytest.param("dark", LAPTOP, id="dark laptop", marks=pytest.mark.slow),
+        pytest.param("light", PHONE, id="light phone", marks=pytest.mark.slow),
+    ],
+)
 def test_no_view_has_a_serious_fault(
     browser: Browser, url: str, archive: SearchEngine, scheme: str, size: dict[str, int]
 ) -> None:

@@ -222,7 +222,9 @@ def test_a_url_is_no_image() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_serve_says_its_address_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mmsearch.cli", "serve", "--port", "0"]
     with subprocess.Popen(

@@ -98,6 +98,11 @@ class Access:
 
         return guarded
 
+    @property
+    def signs_out(self) -> bool:
+        """Whether visitors signed in here, and so can sign out."""
+        return self._logins is not None
+
     def allow_search(self, visitor: HTTPConnection | str) -> float:
         """Count a search of a visitor.
 
