@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidQuery, InvalidSetting
+from mmsearch.types import Query
 from tests.ui.small_archive import screenshot, story_id
 from ui.serving import serve
 
@@ -255,3 +258,37 @@ def test_uploads_leave_some_disk_free(
     answer = client.post("/gradio_api/upload", files={"files": ("a.png", b"mine")})
     assert answer.status_code == 507
     assert "too little disk space" in answer.json()["detail"]
+
+
+class Reversing:
+    """A reranker that turns the order round."""
+
+    reads = "text"
+    candidates = 20
+    identity = "reversing"
+
+    def score(self, query: Query, pages: Sequence[PageContent]) -> list[float | None]:
+        return [float(number) for number, _ in enumerate(pages)]
+
+
+def test_the_first_stage_is_shown_while_the_reranker_reads(archive: SearchEngine) -> None:
+    from ui.doors.metrics import Metrics
+    from ui.library.jobs import Jobs
+    from ui.query_images import QueryImages
+    from ui.searching import answer
+
+    jobs = Jobs(archive)
+    images, metrics = QueryImages(1_000_000), Metrics(archive, jobs)
+    archive.reranker = Reversing()
+    try:
+        first, second = answer(archive, images, metrics, "?q=lighthouse+keeper+password")
+        (alone,) = answer(archive, images, metrics, "?q=lighthouse+keeper+password&rerank=0")
+    finally:
+        archive.reranker = None
+        jobs.close()
+    assert "data-more-to-come" in first
+    assert "Reading the best ones closely" in first
+    assert "data-more-to-come" not in second + alone
+    order = [re.findall(r"<h2><a href='\?view=([^']+)'", html) for html in (first, second)]
+    assert len(order[0]) > 1
+    assert order[1] == order[0][::-1]
