@@ -177,7 +177,8 @@ def _warnings(engine: SearchEngine, checks: Sequence[Check]) -> str:
     if without.get("text", 0) > 0 and not known["vectors"].get("text"):
         lines.append("No page has vectors of its text. To mend it: mmsearch ingest PATH")
     if failed := known["documents"].get("failed"):
-        lines.append(f"{failed:,} documents could not be read; the Library says why")
+        noun = "document" if failed == 1 else "documents"
+        lines.append(f"{failed:,} {noun} could not be read; the Library says why")
     if not lines:
         return "<p class='mm-fine' role='status'>All is well.</p>"
     rows = "".join(f"<li>{escape(line)}</li>" for line in lines)

@@ -14,10 +14,6 @@ from mmsearch.where import place_of
 from ui.address import MAX_TEXT, MOST_SHOWN, PAGE_SIZE, Asked, chosen, toggled
 from ui.files import title_of
 
-_NOT_HERE = (
-    "<p class='mm-note' role='status'>This does not seem to be in the archive. "
-    "The nearest pages are below.</p>"
-)
 _FACETS = {
     "kind": "Kind",
     "folder": "Folder",
@@ -122,7 +118,7 @@ def results(
     if hits:
         items = "".join(_item(hit, query) for hit in hits)
         body = (
-            f"{_NOT_HERE if weak else ''}"
+            f"{_not_here(asked) if weak else ''}"
             f"<ol class='mm-hits mm-{asked.layout}'>{items}</ol>{_more(answer, asked)}"
         )
     else:
@@ -241,6 +237,15 @@ def _value(asked: Asked, name: str, value: str, number: int) -> str:
     return (
         f"<li><a href='{escape(link)}' data-go><span dir='auto'>{escape(shown)}</span>"
         f"<span class='mm-number'>{number:,}</span></a></li>"
+    )
+
+
+def _not_here(asked: Asked) -> str:
+    """That the best hit is a weak one; a filter may have left the right page out."""
+    where = "among what the filter leaves" if asked.where else "in the archive"
+    return (
+        f"<p class='mm-note' role='status'>This does not seem to be {where}. "
+        "The nearest pages are below.</p>"
     )
 
 

@@ -187,6 +187,14 @@ def test_a_first_answer_says_that_a_better_one_comes() -> None:
     assert "Reading" not in results([make_hit()], Query("pump"))
 
 
+def test_that_it_does_not_seem_to_be_here_is_said() -> None:
+    weak = [make_hit(confidence="weak")]
+    assert "does not seem to be in the archive" in results(weak, Query("pump"))
+    narrowed = results(weak, Query("pump"), asked=Asked("pump", where="kind=pdf"))
+    assert "does not seem to be among what the filter leaves" in narrowed
+    assert "does not seem" not in show(make_hit())
+
+
 def test_a_page_is_not_similar_to_itself() -> None:
     hits = [make_hit(), make_hit(page=4)]
     html = results(hits, Query(), asked=Asked(page=(ID, 3)), similar=(ID, 3))
