@@ -10,6 +10,7 @@ Meanwhile the server reads scans that were uploaded to it. Counted is what begin
 
 words, screenshots   milliseconds until the final answer is there, an image's upload included
 thumbnails           milliseconds of one of them
+served               mean of what the server itself spent on a search: the rest was waiting for it
 found                share of screenshots whose page comes first
 own MB, resident MB  memory of the server without and with mapped files: those are the system's to
                      drop; growth is from the end of the warm-up to the end
@@ -279,7 +280,8 @@ async def _run(
         read = await _gauge(client, "mmsearch_pages") - before
         if not await _gauge(client, "mmsearch_ingestion_jobs"):
             log.failures.append("the scans were all read before the end; start with a new --folder")
-    return measured(log, warm, end) | {"ingestion pages": read}
+        served = {f"{k} served ms": 1000 * await _served_in(client, k) for k in ("words", "image")}
+    return measured(log, warm, end) | served | {"ingestion pages": read}
 
 
 async def _watch(process: psutil.Process, log: Log) -> None:
@@ -293,10 +295,19 @@ async def _watch(process: psutil.Process, log: Log) -> None:
 
 async def _gauge(client: httpx.AsyncClient, name: str) -> float:
     answer = (await client.get("metrics")).raise_for_status()
-    found = re.search(rf"^{name} (\S+)$", answer.text, re.MULTILINE)
+    found = re.search(rf"^{re.escape(name)} (\S+)$", answer.text, re.MULTILINE)
     if not found:
         raise ValueError(f"metrics: {name} is not told")
     return float(found[1])
+
+
+async def _served_in(client: httpx.AsyncClient, kind: str) -> float:
+    """Seconds that the server itself took for a search, on average."""
+    total, count = [
+        await _gauge(client, f'mmsearch_search_seconds_{part}{{kind="{kind}"}}')
+        for part in ("sum", "count")
+    ]
+    return total / count if count else float("nan")
 
 
 async def _ingest(client: httpx.AsyncClient, files: Sequence[Path]) -> None:
@@ -336,13 +347,10 @@ async def _visit(
             if time.monotonic() > end:
                 return
             shot = next(material.shots, None) if chance.random() < arguments.screenshots else None
-            html = ""
+            html, link = "", {"q": _words(material.lines, chance)}
             with log.timed("screenshots" if shot else "words"):
-                link = (
-                    {"image": await _sent(client, shot)}
-                    if shot
-                    else {"q": _words(material.lines, chance)}
-                )
+                if shot:
+                    link = {"image": await _sent(client, shot)}
                 html = await _search(client, listener, session, urlencode(link), number)
             if shot and html:
                 log.found.append((_VIEW.findall(html) or [""])[0] == shot.page)
@@ -411,6 +419,7 @@ def measured(log: Log, warm: float, end: float) -> dict[str, float]:
         spent = sorted(counted[kind]) or [float("nan")]
         figures |= {
             f"{kind}": len(counted[kind]),
+            f"{kind} mean ms": 1000 * statistics.mean(spent),
             f"{kind} p50 ms": 1000 * statistics.median(spent),
             f"{kind} p95 ms": 1000 * spent[min(len(spent) - 1, int(0.95 * len(spent)))],
             f"{kind} max ms": 1000 * spent[-1],

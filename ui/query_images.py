@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from mmsearch.errors import InvalidQuery, UnreadableFile
 
@@ -22,11 +23,15 @@ MAX_PIXELS = 50_000_000  # of an image: a large photo
 _KEPT_BYTES = 256 << 20  # of all of them
 _KEPT_SECONDS = 3600.0
 _PREVIEW_SIDE = 512  # pixels
+_DECODED_AT_ONCE = 2  # a few kilobytes may become 400 MB for a moment
+COMING_OF_VISITOR = 8  # images at once that are sent or decoded,
+COMING = 32  # and of all visitors
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     encoded: bytes
+    preview: bytes  # a small JPEG
     user: str
     since: float
 
@@ -39,6 +44,8 @@ class QueryImages:
         self._max_pixels = min(max_pixels, MAX_PIXELS)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
+        self._coming: Counter[str] = Counter()
+        self._threads = ThreadPoolExecutor(_DECODED_AT_ONCE, thread_name_prefix="mmsearch-images")
 
     def put(self, encoded: bytes, user: str = "", name: str = "the image") -> str:
         """Check an image and keep it.
@@ -49,10 +56,10 @@ class QueryImages:
         Raises:
             InvalidQuery: it is none, or too large.
         """
-        self._decoded(encoded, name)
+        preview = _preview(self._decoded(encoded, name))
         id_ = secrets.token_urlsafe(16)
         with self._lock:
-            self._kept[id_] = _Kept(encoded, user, time.monotonic())
+            self._kept[id_] = _Kept(encoded, preview, user, time.monotonic())
             self._forget()
         return id_
 
@@ -62,13 +69,7 @@ class QueryImages:
         Raises:
             InvalidQuery: there is none of this id, or it is another user's.
         """
-        with self._lock:
-            self._forget()
-            kept = self._kept.get(id_)
-            if kept is None or kept.user != user:
-                raise InvalidQuery("the image of this search is no longer here; choose it again")
-            self._kept.move_to_end(id_)
-        return kept.encoded
+        return self._found(id_, user).encoded
 
     def image(self, id_: str, user: str = "") -> Image:
         """The same, decoded."""
@@ -80,23 +81,44 @@ class QueryImages:
 
         @router.post("/query-images")
         async def upload(request: Request, name: str = "the image") -> dict[str, str]:
-            encoded = await _body(request)
+            user = _user(request)
+            visitor = user or f"at {request.client.host if request.client else ''}"
+            full = self._coming[visitor] >= COMING_OF_VISITOR or self._coming.total() >= COMING
+            if full:
+                raise HTTPException(503, "too many images at a time; try again in a moment")
+            self._coming[visitor] += 1
             try:
-                id_ = await run_in_threadpool(self.put, encoded, _user(request), name[:200])
+                encoded = await _body(request)
+                loop = asyncio.get_running_loop()
+                id_ = await loop.run_in_executor(
+                    self._threads, self.put, encoded, user, name[:200]
+                )
             except InvalidQuery as error:
                 raise HTTPException(422, str(error)) from error
+            finally:
+                self._coming[visitor] -= 1
+                self._coming += Counter()  # forgets those of whom nothing comes
             return {"id": id_}
 
         @router.get("/query-images/{id_}.jpg")
         def preview(request: Request, id_: str) -> Response:
             try:
-                picture = self.image(id_, _user(request))
+                kept = self._found(id_, _user(request))
             except InvalidQuery as error:
                 raise HTTPException(404, str(error)) from error
             headers = {"Cache-Control": "private, no-store"}
-            return Response(_preview(picture), media_type="image/jpeg", headers=headers)
+            return Response(kept.preview, media_type="image/jpeg", headers=headers)
 
         return router
+
+    def _found(self, id_: str, user: str) -> _Kept:
+        with self._lock:
+            self._forget()
+            kept = self._kept.get(id_)
+            if kept is None or kept.user != user:
+                raise InvalidQuery("the image of this search is no longer here; choose it again")
+            self._kept.move_to_end(id_)
+        return kept
 
     def _decoded(self, encoded: bytes, name: str) -> Image:
         from mmsearch.images import open_image
@@ -109,14 +131,18 @@ class QueryImages:
             raise InvalidQuery(f"{name}: {reason}") from error
 
     def _forget(self) -> None:
-        """Drop what is too old, and the least used of what is too much."""
+        """Drop what is too old, and where it is too much, the least used of who has the most."""
         now = time.monotonic()
         old = [id_ for id_, kept in self._kept.items() if now - kept.since > _KEPT_SECONDS]
         for id_ in old:
             del self._kept[id_]
-        total = sum(len(kept.encoded) for kept in self._kept.values())
-        while total > _KEPT_BYTES:
-            total -= len(self._kept.popitem(last=False)[1].encoded)
+        sizes: Counter[str] = Counter()
+        for kept in self._kept.values():
+            sizes[kept.user] += len(kept.encoded)
+        while sizes.total() > _KEPT_BYTES:
+            user = max(sizes, key=sizes.__getitem__)
+            oldest = next(id_ for id_, kept in self._kept.items() if kept.user == user)
+            sizes[user] -= len(self._kept.pop(oldest).encoded)
 
 
 async def _body(request: Request) -> bytes:

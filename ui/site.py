@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, HTTPException, Request, Response
+from starlette.datastructures import Headers
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mmsearch.errors import InvalidQuery
+from mmsearch.errors import InvalidQuery, MMSearchError
 from ui.access.guard import Access, route_of
 from ui.doors.metrics import Metrics
 from ui.files import create_files
@@ -36,6 +38,7 @@ _OPEN = re.compile(
     r"call/(v2/)?(search|documents|page|ingest|status)(/\w+)?/?|cancel|heartbeat/\w+|info/?|queue/(join|data)|reset/?|startup-events|theme\.css|upload"
 )
 SPARED = 1 << 30  # bytes of disk that uploads leave free
+MAX_CALL = 8 << 20  # bytes of JSON that Gradio is sent
 _CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -67,6 +70,7 @@ def create_site(engine: SearchEngine, *, access: Access | None = None) -> FastAP
             yield
 
     site = FastAPI(openapi_url=None, lifespan=lifespan)
+    site.add_exception_handler(MMSearchError, _not_now)
     site.add_middleware(_closed)
     site.add_middleware(access.middleware)
     for routes in (
@@ -128,15 +132,41 @@ def _closed(app: ASGIApp) -> ASGIApp:
     """Middleware: of Gradio's own routes, those that the page does not use answer 404."""
     from gradio.utils import get_upload_folder
 
+    limited = RequestBodyLimitMiddleware(app, max_body_size=MAX_CALL)
+    coming = 0  # bytes of uploads that are on their way
+
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal coming
         route = route_of(scope) if scope["type"] == "http" else ""
-        if route.startswith(_GRADIO_API) and not _OPEN.fullmatch(route.removeprefix(_GRADIO_API)):
+        if route in ("", "/"):
+            # `page` is ours, and read in the browser; Gradio would look for a page of that name.
+            await app({**scope, "query_string": b""}, receive, send)
+        elif not route.startswith(_GRADIO_API):
+            await app(scope, receive, send)
+        elif not _OPEN.fullmatch(route.removeprefix(_GRADIO_API)):
             await Response(status_code=404)(scope, receive, send)
-            return
-        if route == f"{_GRADIO_API}upload" and shutil.disk_usage(get_upload_folder()).free < SPARED:
-            line = "there is too little disk space left for uploads"
-            await JSONResponse({"detail": line}, 507)(scope, receive, send)
-            return
-        await app(scope, receive, send)
+        elif route != f"{_GRADIO_API}upload":
+            await limited(scope, receive, send)
+        else:
+            length = Headers(scope=scope).get("content-length", "")
+            size = int(length) if length.isascii() and length.isdecimal() else None
+            if size is None:
+                answer = JSONResponse({"detail": "the size of an upload must be announced"}, 411)
+            elif shutil.disk_usage(get_upload_folder()).free - coming - size < SPARED:
+                line = "there is too little disk space left for uploads"
+                answer = JSONResponse({"detail": line}, 507)
+            else:
+                coming += size
+                try:
+                    await app(scope, receive, send)
+                finally:
+                    coming -= size
+                return
+            await answer(scope, receive, send)
 
     return guarded
+
+
+async def _not_now(_: Request, error: Exception) -> Response:
+    """An index that does not answer, say: one line, as all that the page's scripts ask for."""
+    return JSONResponse({"detail": " ".join(str(error).split())}, 503)

@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ def create_status(engine: SearchEngine, jobs: Jobs) -> None:
     import gradio as gr
 
     checked: tuple[float, Sequence[Check]] = (0.0, ())
+    testing = threading.Lock()
 
     def look() -> str:
         nonlocal checked
@@ -45,6 +47,10 @@ def create_status(engine: SearchEngine, jobs: Jobs) -> None:
             return f"<p class='mm-problem' role='alert'>{escape(str(error))}</p>"
 
     def test() -> Iterator[str]:
+        # Whoever waits would take a place in the queue of everybody's searches.
+        if not testing.acquire(blocking=False):
+            yield _line("A self-test is under way; try again when it is done.")
+            return
         try:
             yield from self_test(engine)
         except MMSearchError as error:
@@ -52,6 +58,8 @@ def create_status(engine: SearchEngine, jobs: Jobs) -> None:
         except Exception:
             _log.exception("self-test failed")
             yield "<p class='mm-problem' role='alert'>The self-test failed; see the terminal.</p>"
+        finally:
+            testing.release()
 
     shown = gr.HTML(
         "<p class='mm-quiet'>Looking …</p>",
@@ -67,8 +75,7 @@ def create_status(engine: SearchEngine, jobs: Jobs) -> None:
         test,
         outputs=tested,
         api_visibility="private",
-        concurrency_limit=1,
-        concurrency_id="self-test",
+        concurrency_limit=None,
         show_progress="hidden",
     )
 

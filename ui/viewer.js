@@ -90,7 +90,8 @@ window.mmViewer = (() => {
     let found;
     try {
       const answer = await fetch(`pages/${view}.json?q=${encodeURIComponent(query)}`);
-      found = await answer.json();
+      if (answer.status === 401) return location.reload(); // to the login
+      found = await answer.json().catch(() => ({}));
       if (!answer.ok) throw new Error(found.detail || "The page cannot be shown");
     } catch (error) {
       found = { problem: error.message === "Failed to fetch" ? "The server does not answer" : error.message };
