@@ -32,6 +32,7 @@ from mmsearch.documents import PAGE_FIELDS
 from mmsearch.images import page_picture
 from mmsearch.index import Point, Schema, View
 from mmsearch.index.edge import EdgeCollection
+from mmsearch.saying import saying
 
 _PAPER = (250, 250, 245)
 
@@ -179,8 +180,13 @@ def _id(document: str) -> str:
 
 
 def _point(document: str, look: str, text: str, source: str) -> Point:
-    payload = {"document": document, "number": 1, "ready": 1, "text": text, "text_source": source}
-    return Point(_id(document), payload | {"look": look, "look_bands": looks.bands(look)})
+    says = saying(text)
+    payload = {
+        "document": document, "number": 1, "ready": 1, "text": text, "text_source": source,
+        "says": says.key, "little": int(says.little),
+        "look": look, "look_bands": looks.bands(look),
+    }  # fmt: skip
+    return Point(_id(document), payload)
 
 
 def _recompressed(image: Image.Image, _: int) -> Image.Image:

@@ -338,10 +338,10 @@ async def _visit(
     session, seen = secrets.token_hex(6), set[str]()
     await asyncio.sleep(chance.uniform(0, min(arguments.think, arguments.warmup)))
     async with httpx.AsyncClient(base_url=f"{address}/", timeout=TIMEOUT, limits=limits) as client:
-        listener = 0
+        listeners: dict[str, int] = {}
         with log.timed("opening"):
-            listener = await _open(client)
-            await _search(client, listener, session, "", 1)
+            listeners = await _open(client)
+            await _search(client, listeners["submit"], session, "", 1)
         for number in itertools.count(2):
             await asyncio.sleep(chance.expovariate(1 / arguments.think))
             if time.monotonic() > end:
@@ -351,7 +351,8 @@ async def _visit(
             with log.timed("screenshots" if shot else "words"):
                 if shot:
                     link = {"image": await _sent(client, shot)}
-                html = await _search(client, listener, session, urlencode(link), number)
+                searched = listeners["upload" if shot else "submit"]
+                html = await _search(client, searched, session, urlencode(link), number)
             if shot and html:
                 log.found.append((_VIEW.findall(html) or [""])[0] == shot.page)
             new = [name for name in _THUMBNAIL.findall(html)[:THUMBNAILS] if name not in seen]
@@ -359,13 +360,16 @@ async def _visit(
             await asyncio.gather(*(_thumbnail(client, name, log) for name in new))
 
 
-async def _open(client: httpx.AsyncClient) -> int:
-    """Load the page; returns the number of its search among Gradio's listeners."""
+async def _open(client: httpx.AsyncClient) -> dict[str, int]:
+    """Load the page; returns the numbers of its searches among Gradio's listeners, by event."""
     for address in ("", "own/page.css", "own/page.js"):
         (await client.get(address)).raise_for_status()
     config: dict[str, Any] = (await client.get("config")).raise_for_status().json()
-    found = [d for d in config["dependencies"] if [e for _, e in d["targets"]] == ["submit"]]
-    return int(found[0]["id"])
+    listeners: dict[str, int] = {}
+    for listener in config["dependencies"]:
+        for _, event in listener["targets"]:
+            listeners.setdefault(event, int(listener["id"]))
+    return listeners
 
 
 async def _sent(client: httpx.AsyncClient, shot: Shot) -> str:

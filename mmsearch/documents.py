@@ -14,6 +14,7 @@ from mmsearch.errors import InvalidSetting
 from mmsearch.filters import Filter
 from mmsearch.index import Collection, FieldType, Point, Schema
 from mmsearch.paths import is_archive
+from mmsearch.saying import saying
 from mmsearch.types import Document, DocumentState, Location, Page, Payload
 
 _SHARED_FIELDS: Mapping[str, FieldType] = {
@@ -64,7 +65,7 @@ def page_payload(document: Document, page: Page) -> Payload:
     """The payload of a page's point; not visible to searches until its document is."""
     from mmsearch.encoders.languages import language_of
 
-    text = page.text
+    text, says = page.text, saying(page.full_text)
     payload: Payload = {
         "document": document.id,
         "number": page.number,
@@ -77,6 +78,7 @@ def page_payload(document: Document, page: Page) -> Payload:
         "blank": int(is_blank(page)),
         "ready": 0,
     }
+    payload["says"], payload["little"] = says.key, int(says.little)
     if language := language_of(page.full_text):
         payload["language"] = language
     if page.warning:

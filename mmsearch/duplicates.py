@@ -6,12 +6,9 @@ pages of one book look alike too: of those it is the words that differ.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 
 from mmsearch import filters, index, looks
 from mmsearch.documents import READY
+from mmsearch.saying import letters_of
 from mmsearch.types import Document, Location, Payload, PointId, Twin
 
 if TYPE_CHECKING:
@@ -32,13 +30,13 @@ NEAR_PICTURES = 24  # where there is no text to tell
 LEAST_ALIKE = 0.6  # of the letters of a recognised text, in runs of four,
 LEAST_NUMBERS = 0.4  # and of its numbers, those that the other has too
 
-_LITTLE_TEXT = 20  # characters; fewer are a page number
 _CANDIDATES = 1000  # looked at for one list of hits
 _COMPARED = 32  # a recognised page is compared with so many others, the nearest
 _NEIGHBOURS = 256  # of a page in the list of those that have one band in common
 _BLOCK = 1 << 16  # pairs compared at once: what fits a cache
+_ROWS = 64  # of pages compared with all others at once
 
-_FIELDS = ["document", "number", "look", "text_source"]
+_FIELDS = ["document", "number", "look", "text_source", "says", "little"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +63,14 @@ Texts = Callable[[Collection[PointId]], Mapping[PointId, str]]
 def families(engine: SearchEngine) -> list[Family]:
     """Every group of pages that are the same in different documents.
 
-    Of each page a few hundred bytes are held, its text is read as it passes. Copies of the same
-    bytes are one document with several paths, and no family: see `copies`.
+    Of each page a few hundred bytes are held. Copies of the same bytes are one document with
+    several paths, and no family: see `copies`.
     """
     pages: list[_Page] = []
     hashes: list[str] = []
-    for point in engine.index.pages.scroll(READY, payload=[*_FIELDS, "text"]):
+    for point in engine.index.pages.scroll(READY, payload=_FIELDS):
         if point.payload.get("look"):
-            pages.append(_page(point.id, point.payload, point.payload["text"]))
+            pages.append(_page(point.id, point.payload))
             hashes.append(point.payload["look"])
     rows = looks.rows(hashes)
     said = np.array([int.from_bytes(page.says[:8]) for page in pages], dtype=np.uint64)
@@ -136,12 +134,8 @@ def twins(
     kept = [at for at in range(len(names)) if close[at]] if kept else []
     if not kept:
         return {}
-    texts = _texts(pages, [names[at] for at in kept])
-    there = [at for at in kept if names[at] in texts]
-    compared = [_page(names[at], known[names[at]], texts[names[at]]) for at in there]
-    groups = _groups(
-        compared, rows[there], _all_near(rows[there]), lambda ids: {id_: texts[id_] for id_ in ids}
-    )
+    compared = [_page(names[at], known[names[at]]) for at in kept]
+    groups = _groups(compared, rows[kept], _all_near(rows[kept]), lambda ids: _texts(pages, ids))
     result = {}
     for group in groups:
         members = [compared[at] for at in group]
@@ -184,9 +178,11 @@ def near_pairs(rows: NDArray[np.uint16], said: NDArray[np.uint64]) -> Iterator[t
 
 
 def _all_near(rows: NDArray[np.uint16]) -> Iterator[tuple[int, int]]:
-    for i in range(len(rows)):
-        for j in np.flatnonzero(looks.distance(rows[i], rows[i + 1 :]) <= NEAR).tolist():
-            yield i, i + 1 + j
+    for start in range(0, len(rows), _ROWS):
+        block = rows[start : start + _ROWS, None]
+        near = looks.distance(block, rows[None, start:]) <= NEAR
+        for i, j in np.argwhere(np.triu(near, 1)).tolist():
+            yield start + i, start + j
 
 
 def _groups(
@@ -259,7 +255,7 @@ class _Text:
     """A text as it is compared with one that has other mistakes in it."""
 
     def __init__(self, text: str) -> None:
-        letters, numbers = _letters(text)
+        letters, numbers = letters_of(text)
         self.runs = Counter(letters[at : at + 4] for at in range(len(letters) - 3))
         self.numbers = Counter(numbers)
 
@@ -279,26 +275,14 @@ def _shared(a: Counter[str], b: Counter[str]) -> float:
     return 2 * (a & b).total() / total if total else 1.0
 
 
-def _letters(text: str) -> tuple[str, list[str]]:
-    """The letters and digits of a text, one after the other, and its words with digits."""
-    words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(words), [
-        word for word in words if not word.isalpha() and any(map(str.isdigit, word))
-    ]
-
-
-def _page(point: PointId, payload: Payload, text: str) -> _Page:
-    letters, numbers = _letters(text)
-    # The order of the words is the exporting program's, and where it breaks them: so the letters
-    # are sorted. Numbers have to be the same ones.
-    says = "".join(sorted(letters)) + " " + " ".join(sorted(numbers))
+def _page(point: PointId, payload: Payload) -> _Page:
     return _Page(
         point,
         payload["document"],
         payload["number"],
         exact=payload["text_source"] == "layer",
-        little=len(letters) < _LITTLE_TEXT,
-        says=blake2b(says.encode(errors="replace"), digest_size=12).digest(),
+        little=bool(payload["little"]),
+        says=bytes.fromhex(payload["says"]),
     )
 
 

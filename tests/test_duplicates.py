@@ -16,6 +16,7 @@ from mmsearch.config import Settings
 from mmsearch.engine import Candidate, SearchEngine
 from mmsearch.filters import equals
 from mmsearch.index import Point
+from mmsearch.saying import saying
 from mmsearch.types import Document, DocumentState, Location, Page, PageText, Query, TextSource
 from tests import builders
 
@@ -229,7 +230,9 @@ def test_two_searches_for_many_hits_are_quick(engine: SearchEngine) -> None:
     for at in range(1000):
         look = random.bytes(32).hex() if at % 2 == 0 else differing(look, 30)  # noqa: F821
         payload = {"document": f"{at:064x}", "number": 1, "ready": 1, "text_source": "layer"}
-        payload |= {"look": look, "look_bands": looks.bands(look), "text": f"{TEXT} {at // 2}"}
+        text = f"{TEXT} {at // 2}"
+        payload |= {"look": look, "look_bands": looks.bands(look), "text": text}
+        payload |= {"says": saying(text).key, "little": 0}
         points.append(Point(str(uuid.UUID(int=at + 1)), payload))
     engine.index.pages.upsert(points)
     began = time.perf_counter()

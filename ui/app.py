@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ui.doors.metrics import Metrics
     from ui.library.jobs import Jobs
 
-SEARCHES_AT_ONCE = 2
+WORDS_AT_ONCE, IMAGES_AT_ONCE = 2, 1
 SEARCHES_WAITING = 64
 FOLDER = Path(__file__).parent
 ASSETS = {  # what the page's own files are made of, and their types
@@ -63,9 +63,7 @@ def create_app(
     app = gr.Blocks(title="mmsearch", analytics_enabled=False, delete_cache=(3600, 3600))
     with app:
         create_api(engine, jobs, access.allow_search, metrics)  # first: it names the endpoints
-        gr.HTML(
-            views.header(signs_out=access.signs_out), elem_id="mm-top", apply_default_css=False
-        )
+        gr.HTML(views.header(signs_out=access.signs_out), elem_id="mm-top", apply_default_css=False)
         with gr.Tabs(elem_id="mm-tabs"):
             with gr.Tab("Search", id="search"):
                 gr.HTML(
@@ -80,15 +78,19 @@ def create_app(
                     elem_id="mm-results",
                     apply_default_css=False,
                 )
-                results.submit(
-                    search,
-                    outputs=results,
-                    api_visibility="private",
-                    concurrency_limit=SEARCHES_AT_ONCE,
-                    concurrency_id="search",
-                    show_progress="hidden",
-                    trigger_mode="multiple",  # page.js sees to it that they follow each other
-                )
+                # Two events of the script: words do not wait for images, which take longer.
+                for searched, at_once in (
+                    (results.submit, WORDS_AT_ONCE),
+                    (results.upload, IMAGES_AT_ONCE),
+                ):
+                    searched(
+                        search,
+                        outputs=results,
+                        api_visibility="private",
+                        concurrency_limit=at_once,
+                        show_progress="hidden",
+                        trigger_mode="multiple",  # page.js sees to it that they follow each other
+                    )
             with gr.Tab("Library", id="library"):
                 create_library(engine, jobs)
             with gr.Tab("Status", id="status"):

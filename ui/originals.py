@@ -6,12 +6,14 @@ import hashlib
 import os
 import stat
 from collections import OrderedDict
+from io import BufferedReader
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from mmsearch.errors import NotFound
 from mmsearch.paths import outermost
@@ -47,15 +49,28 @@ class Originals:
         Raises:
             NotFound: it is gone, has changed, or is inside an archive.
         """
+        path, file = self.opened(document)
+        file.close()
+        return path
+
+    def opened(self, document: Document) -> tuple[Path, BufferedReader]:
+        """The same, and the file: what its path leads to may be another one a moment later.
+
+        Raises:
+            NotFound: as above.
+        """
         places = [path for path in document.paths if outermost(path) == path]
         if not places:
             archive = Path(outermost(document.paths[0])).name if document.paths else "an archive"
             raise NotFound(f"the original is inside {archive}; open that to get it")
         for place in places:
-            path = Path(place)
-            version = _version(path)
-            if version and version[1] == document.size and self._hash(path, version) == document.id:
-                return path
+            file = _opened(Path(place))
+            if file is None:
+                continue
+            version = _version(place, file)
+            if version[1] == document.size and self._hash(file, version) == document.id:
+                return Path(place), file
+            file.close()
         raise NotFound("the original is gone or has changed since it was read; ingest it again")
 
     def routes(self) -> APIRouter:
@@ -68,12 +83,12 @@ class Originals:
             if document not in known:
                 raise HTTPException(404, "there is no such document")
             try:
-                path = self.path(known[document])
+                path, file = self.opened(known[document])
             except NotFound as error:
                 raise HTTPException(404, str(error)) from error
             kind = SHOWN.get(path.suffix.lower()) if open == "1" else None
-            return FileResponse(
-                path,
+            return _OpenFile(
+                file,
                 filename=path.name,
                 media_type=kind or "application/octet-stream",
                 content_disposition_type="inline" if kind else "attachment",
@@ -89,15 +104,14 @@ class Originals:
 
         return router
 
-    def _hash(self, path: Path, version: _Version) -> str:
+    def _hash(self, file: BufferedReader, version: _Version) -> str:
         """SHA-256 of a file, remembered as long as its time of change stays."""
         with self._lock:
             if version in self._hashes:
                 self._hashes.move_to_end(version)
                 return self._hashes[version]
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             return ""
         with self._lock:
@@ -107,15 +121,35 @@ class Originals:
         return found
 
 
-def _version(path: Path) -> _Version | None:
-    """What a file is known by; None where there is no regular file."""
+class _OpenFile(FileResponse):
+    """Sends an open file, and closes it."""
+
+    def __init__(self, file: BufferedReader, **options: Any) -> None:
+        self._file = file
+        number = file.fileno()
+        super().__init__(f"/dev/fd/{number}", stat_result=os.fstat(number), **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+def _opened(path: Path) -> BufferedReader | None:
+    """A regular file; None where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
         return None
-    return str(path), found.st_size, found.st_mtime_ns, found.st_ino
+    return os.fdopen(number, "rb")
+
+
+def _version(place: str, file: BufferedReader) -> _Version:
+    """What a file is known by."""
+    found = os.fstat(file.fileno())
+    return place, found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _is_id(text: str) -> bool:

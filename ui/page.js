@@ -49,7 +49,8 @@ window.mm = (() => {
     next = undefined;
     since = Date.now();
     number += 1;
-    trigger("submit", { link: search, number });
+    const parts = new URLSearchParams(search);
+    trigger(parts.has("image") || parts.has("page") ? "upload" : "submit", { link: search, number });
   }
 
   function answered() {

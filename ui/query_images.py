@@ -26,6 +26,7 @@ _PREVIEW_SIDE = 512  # pixels
 _DECODED_AT_ONCE = 2  # a few kilobytes may become 400 MB for a moment
 COMING_OF_VISITOR = 8  # images at once that are sent or decoded,
 COMING = 32  # and of all visitors
+BODY_SECONDS = 120.0  # in which an image has to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,13 @@ class QueryImages:
                 raise HTTPException(503, "too many images at a time; try again in a moment")
             self._coming[visitor] += 1
             try:
-                encoded = await _body(request)
+                encoded = await asyncio.wait_for(_body(request), BODY_SECONDS)
                 loop = asyncio.get_running_loop()
-                id_ = await loop.run_in_executor(
-                    self._threads, self.put, encoded, user, name[:200]
-                )
+                id_ = await loop.run_in_executor(self._threads, self.put, encoded, user, name[:200])
             except InvalidQuery as error:
                 raise HTTPException(422, str(error)) from error
+            except TimeoutError:
+                raise HTTPException(408, "the image came too slowly; try a smaller one") from None
             finally:
                 self._coming[visitor] -= 1
                 self._coming += Counter()  # forgets those of whom nothing comes

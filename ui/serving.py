@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import signal
@@ -19,6 +20,9 @@ from mmsearch.errors import InvalidSetting
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
 
+_ARENA_MAX = -8  # M_ARENA_MAX of glibc
+KEPT_ALIVE = 75  # seconds that an idle connection is kept
+
 
 def serve(engine: SearchEngine, *, host: str, port: int) -> None:
     """Serve the page until Ctrl-C; prints its address once.
@@ -31,6 +35,7 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
     Raises:
         InvalidSetting: the port is taken, or the machine has no such address.
     """
+    _share_freed_memory()
     from ui.access.guard import Access
     from ui.site import create_site
 
@@ -41,12 +46,25 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
         if access.warning:
             print(f"warning: {access.warning}", file=sys.stderr, flush=True)  # noqa: T201
         site = create_site(engine, access=access)
-        config = uvicorn.Config(site, log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            site,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            # Longer than proxies keep connections: what they send on one just closed is lost.
+            timeout_keep_alive=KEPT_ALIVE,
+        )
         if threading.current_thread() is threading.main_thread():
             # uvicorn raises a signal again once it has shut down: so SIGTERM ends as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             _Server(config).run(sockets=[listener])
+
+
+def _share_freed_memory() -> None:
+    """Let all threads use what one has freed: else glibc keeps an arena for each of dozens."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 class _Server(uvicorn.Server):

@@ -243,7 +243,8 @@ def encode_picture(image: Image.Image) -> bytes:
 def thumbnail(jpeg: bytes) -> bytes:
     """A JPEG of at most 320 pixels a side, made from a page picture."""
     with _one_line("page picture"), Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
-        image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=2.0)
+        # Decoded at a quarter where that suffices: less than half the time of a gap of 2.
+        image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=1.0)
         buffer = io.BytesIO()
         image.convert("RGB").save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

@@ -16,7 +16,7 @@ import numpy as np
 from mmsearch.filters import Filter
 from mmsearch.types import Payload, PointId, SparseVector, Vector, VectorKind
 
-FORMAT = 3  # of the index; a change to what is stored and how raises it
+FORMAT = 4  # of the index; a change to what is stored and how raises it
 
 # No booleans: Qdrant Edge's Python binding reads True in a filter as 1. Flags are integers 0 and 1.
 FieldType = Literal["keyword", "integer", "float"]

@@ -289,3 +289,24 @@ def test_it_answers_only_while_it_runs_and_may_run_again(engine: SearchEngine) -
         return codes
 
     assert anyio.run(ask) == [503, 200, 503, 200]
+
+
+def test_a_request_that_comes_too_slowly_makes_room(
+    engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.doors.assistants._REQUESTS_AT_ONCE", 1)
+    monkeypatch.setattr("ui.doors.assistants._BODY_SECONDS", 0.05)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep(20)
+
+    async def slow_then_whole() -> int:
+        with anyio.fail_after(10):
+            async with served(engine, lambda _: 0.0) as http:
+                headers = {"Accept": "application/json", "Content-Type": "application/json"}
+                await http.post(URL, content=body(), headers=headers)
+                listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+                return (await http.post(URL, json=listed, headers=headers)).status_code
+
+    assert anyio.run(slow_then_whole) == 200

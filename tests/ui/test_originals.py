@@ -152,3 +152,25 @@ def test_a_page_that_is_not_there_says_so(client: TestClient, engine: SearchEngi
     answer = client.get(f"/pages/{id_of(engine, 'later.pdf')}/2.json")
     assert answer.status_code == 404
     assert answer.json()["detail"] == "page 2: there is no such page"
+
+
+def test_what_is_sent_is_the_file_that_was_checked(
+    client: TestClient, engine: SearchEngine, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui.originals import Originals
+
+    path, id_ = files / "later.pdf", id_of(engine, "later.pdf")
+    content, kept, checked = path.read_bytes(), path.with_suffix(".kept"), Originals._hash
+    (files.parent / "secret").write_bytes(b"a secret of this machine")
+
+    def swapped(*given: object) -> str:
+        found = checked(*given)  # type: ignore[arg-type]
+        path.rename(kept)
+        path.symlink_to(files.parent / "secret")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Originals, "_hash", swapped)
+        answer = client.get(f"/originals/{id_}")
+    kept.replace(path)
+    assert answer.content == content

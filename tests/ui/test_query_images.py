@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
@@ -100,3 +102,60 @@ def test_they_are_forgotten_after_a_while(
     monkeypatch.setattr(query_images, "_KEPT_SECONDS", -1.0)
     with pytest.raises(InvalidQuery):
         images.image(id_)
+
+
+def test_who_sends_most_loses_his_own_first(
+    images: QueryImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query_images, "_KEPT_BYTES", 3 * len(png()))
+    anna = images.put(png(), "anna")
+    last = [images.put(png(), "bert") for _ in range(5)][-1]
+    assert images.image(anna, "anna")
+    assert images.image(last, "bert")
+
+
+def test_many_at_once_are_not_all_decoded(images: QueryImages) -> None:
+    """A small file can be a large image: only so many of a visitor are taken at a time."""
+    site = FastAPI()
+    site.include_router(images.routes())
+    going = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        await going.wait()
+        yield png()
+
+    async def send() -> list[int]:
+        transport = httpx.ASGITransport(site)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as visitor:
+            asked = [
+                asyncio.create_task(visitor.post("/query-images", content=body()))
+                for _ in range(query_images.COMING_OF_VISITOR + 2)
+            ]
+            done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            assert {(await one).status_code for one in done} == {503}
+            going.set()
+            answers = await asyncio.gather(*asked)
+            again = await visitor.post("/query-images", content=png())
+            return [*sorted(answer.status_code for answer in answers), again.status_code]
+
+    most = query_images.COMING_OF_VISITOR
+    assert asyncio.run(send()) == [200] * most + [503] * 2 + [200]
+
+
+def test_what_comes_too_slowly_makes_room(
+    images: QueryImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query_images, "BODY_SECONDS", 0.05)
+    site = FastAPI()
+    site.include_router(images.routes())
+
+    async def body() -> AsyncIterator[bytes]:
+        yield png()[:10]
+        await asyncio.sleep(10)
+
+    async def send() -> int:
+        transport = httpx.ASGITransport(site)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as visitor:
+            return (await visitor.post("/query-images", content=body())).status_code
+
+    assert asyncio.run(asyncio.wait_for(send(), 5)) == 408

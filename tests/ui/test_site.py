@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from fastapi.testclient import TestClient
 
 from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
-from mmsearch.errors import InvalidQuery, InvalidSetting
+from mmsearch.errors import IndexUnavailable, InvalidQuery, InvalidSetting
 from mmsearch.types import Query
 from tests.ui.small_archive import screenshot, story_id
 from ui.serving import serve
@@ -292,3 +294,76 @@ def test_the_first_stage_is_shown_while_the_reranker_reads(archive: SearchEngine
     order = [re.findall(r"<h2><a href='\?view=([^']+)'", html) for html in (first, second)]
     assert len(order[0]) > 1
     assert order[1] == order[0][::-1]
+
+
+def test_a_link_to_pages_like_one_opens_the_page(client: TestClient, archive: SearchEngine) -> None:
+    for query in (f"page={story_id(archive)}/1&region=0,0,1,1", "page=x", "deep_link=abc"):
+        answer = client.get(f"/?{query}")
+        assert answer.status_code == 200
+        assert "own/page.js" in answer.text
+
+
+@pytest.mark.parametrize("route", ["queue/join", "call/search", "cancel", "reset"])
+def test_what_gradio_is_sent_has_a_limit(client: TestClient, route: str) -> None:
+    from ui.site import MAX_CALL
+
+    body = b'{"session_hash": "' + b"a" * MAX_CALL + b'"}'
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"/gradio_api/{route}", content=body, headers=headers)
+    assert answer.status_code == 413
+
+
+def test_uploads_that_are_on_their_way_count(
+    client: TestClient, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui import site
+
+    free = shutil.disk_usage(uploads).free
+    monkeypatch.setattr(site, "SPARED", free - (64 << 20))
+    answer = client.post("/gradio_api/upload", files={"files": ("a.png", bytes(65 << 20))})
+    assert answer.status_code == 507
+    file = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n1\r\n--x--\r\n'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert client.post("/gradio_api/upload", content=file, headers=headers).status_code == 200
+    answer = client.post("/gradio_api/upload", content=iter([file]), headers=headers)
+    assert answer.status_code == 411
+
+
+def test_an_index_that_does_not_answer_is_one_line(
+    client: TestClient, archive: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Any:
+        raise IndexUnavailable("index http://127.0.0.1:6333: does not answer;\ntry again")
+
+    id_ = story_id(archive)
+    monkeypatch.setattr(archive.documents, "get", fail)
+    for address in (f"pages/{id_}/1.json", f"pages/{id_}/1.jpg", f"originals/{id_}"):
+        answer = client.get(f"/{address}")
+        assert answer.status_code == 503
+        assert answer.json()["detail"].endswith("does not answer; try again")
+
+
+def test_self_tests_do_not_queue_up(
+    client: TestClient, archive: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that wait would take the places of searches."""
+    from mmsearch.screenshots import selftest
+
+    begun, going, outcomes = threading.Event(), threading.Event(), selftest.outcomes
+
+    def slow(*given: Any, **options: Any) -> Any:
+        begun.set()
+        going.wait(10)
+        return outcomes(*given, **options)
+
+    monkeypatch.setattr(selftest, "outcomes", slow)
+    known = client.get("/config").json()["dependencies"]
+    (button,) = (d["id"] for d in known if [event for _, event in d["targets"]] == ["click"])
+    body = {"data": [], "fn_index": button, "trigger_id": None, "session_hash": "other"}
+    assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+    assert begun.wait(10)
+    assert "is under way" in search(client, button, "")
+    going.set()
+    assert "is under way" not in client.get("/gradio_api/queue/data?session_hash=other").text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,13 +18,14 @@ from ui.doors.tools import MAX_BASE64, TOOLS, Tools
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from mmsearch.engine import SearchEngine
     from ui.doors.metrics import Metrics
 
 _CALLS_AT_ONCE = 2
 _REQUESTS_AT_ONCE = 16  # that wait, too: each may hold an image
+_BODY_SECONDS = 60.0  # in which a request has to come: slow ones keep others out
 _MAX_BODY = MAX_BASE64 + (64 << 10)  # bytes of a request
 _INSTRUCTIONS = (
     "Searches an archive of documents: PDFs, scans, slides, images, videos. Search by words or by "
@@ -72,7 +75,7 @@ class _Assistants:
         else:
             self._open += 1
             try:
-                await self._app(scope, receive, send)
+                await self._app(scope, _in_time(receive), send)
             finally:
                 self._open -= 1
 
@@ -134,3 +137,22 @@ class _Assistants:
             on_list_tools=list_tools,
             on_call_tool=call_tool,
         )
+
+
+def _in_time(receive: Receive) -> Receive:
+    """The same, which takes a body that does not come in `_BODY_SECONDS` for one cut off."""
+    end = time.monotonic() + _BODY_SECONDS
+    is_whole = False
+
+    async def received() -> Message:
+        nonlocal is_whole
+        if is_whole:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(end - time.monotonic(), 0))
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return received
