@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException, Response
 
 from mmsearch import duplicates, marks
@@ -21,6 +23,8 @@ from ui.originals import SHOWN, Originals
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
 
+# A browser asks for a dozen at a time: in as many threads these would take turns with searches.
+PICTURES_AT_ONCE = 2
 _HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "X-Content-Type-Options": "nosniff",
@@ -33,13 +37,15 @@ def create_files(engine: SearchEngine, originals: Originals) -> APIRouter:
     """`GET /pages/DOCUMENT/NUMBER.jpg`, `/thumbnails/DOCUMENT/NUMBER.jpg`, `/pages/….json`."""
     router = APIRouter()
 
+    few = CapacityLimiter(PICTURES_AT_ONCE)
+
     @router.get("/pages/{document}/{number}.jpg")
-    def page(document: str, number: str) -> Response:
-        return _jpeg(engine, engine.store.picture, document, number)
+    async def page(document: str, number: str) -> Response:
+        return await run_sync(_jpeg, engine, engine.store.picture, document, number, limiter=few)
 
     @router.get("/thumbnails/{document}/{number}.jpg")
-    def thumbnail(document: str, number: str) -> Response:
-        return _jpeg(engine, engine.store.thumbnail, document, number)
+    async def thumbnail(document: str, number: str) -> Response:
+        return await run_sync(_jpeg, engine, engine.store.thumbnail, document, number, limiter=few)
 
     @router.get("/pages/{document}/{number}.json")
     def facts(document: str, number: str, q: str = "") -> dict[str, Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import fields
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mmsearch.config import ENVIRONMENT_PREFIX, Settings
@@ -18,7 +19,7 @@ from ui.library.job import Job
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
 
-NICENESS = 10
+NICENESS = 19
 
 
 def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -42,9 +43,19 @@ def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[b
         env=environment(engine),
         start_new_session=True,  # Ctrl-C is for the server, which then ends it
     )
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+    _give_way(process.pid)
     return process
+
+
+def _give_way(process: int) -> None:
+    """Have a process run only when nothing else wants to: searches do not wait for ingestion."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process, NICENESS)
+    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
+        os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
+    # Linux shares the CPU among sessions first, and this one has a session of its own.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process}/autogroup").write_text(f"{NICENESS}\n")
 
 
 def end(process: subprocess.Popen[bytes] | None, grace: float) -> None:
