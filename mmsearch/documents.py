@@ -35,6 +35,7 @@ PAGE_FIELDS: Mapping[str, FieldType] = {
     "blank": "integer",
     "ready": "integer",
     "look_bands": "keyword",
+    "says": "keyword",
 }
 MAX_TAGS = 100  # of a document
 MAX_TAG_CHARACTERS = 100

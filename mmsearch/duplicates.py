@@ -119,12 +119,9 @@ def twins(
         for point in pages.retrieve(points, payload=_FIELDS)
         if point.payload.get("look")
     }
-    wanted = dict.fromkeys(band for p in own.values() for band in looks.bands(p["look"]))
-    if not wanted:
+    if not own:
         return {}
-    where = filters.equals("look_bands", *wanted) & READY
-    found = islice(pages.scroll(where, payload=_FIELDS), _CANDIDATES)
-    known = own | {point.id: point.payload for point in found}
+    known = own | _near(pages, list(own.values()))
     names = sorted(known)
     rows = looks.rows([known[name]["look"] for name in names])
     asked = np.array([at for at, name in enumerate(names) if name in own])
@@ -144,6 +141,28 @@ def twins(
             if page.point in own and others:
                 result[page.point] = tuple(sorted(others))
     return result
+
+
+def _near(pages: index.Collection, own: Sequence[Payload]) -> dict[PointId, Payload]:
+    """The pages that may be the same as one of these: in one band at least they look the same."""
+    wanted = dict.fromkeys(band for payload in own for band in looks.bands(payload["look"]))
+    where = filters.equals("look_bands", *wanted) & READY
+
+    def found(narrower: filters.Filter) -> dict[PointId, Payload]:
+        scrolled = pages.scroll(where & narrower, payload=_FIELDS)
+        return {point.id: point.payload for point in islice(scrolled, _CANDIDATES)}
+
+    # Of pages whose text is known by the letter, only those that say the same are copies: of
+    # hundreds with one layout a few are read. Where there are recognised ones, which of the others
+    # is most like each decides, so all are.
+    told = all(_is_told(payload) for payload in own)
+    if told and not found(filters.Filter(must_not=filters.equals("text_source", "layer").must)):
+        return found(filters.equals("says", *{payload["says"] for payload in own}))
+    return found(filters.Filter())
+
+
+def _is_told(payload: Payload) -> bool:
+    return payload["text_source"] == "layer" and not payload["little"]
 
 
 def near_pairs(rows: NDArray[np.uint16], said: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:

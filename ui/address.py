@@ -13,7 +13,7 @@ from mmsearch.types import Box
 
 MAX_TEXT = 1000  # characters
 MAX_LINK = 20_000  # characters
-PAGE_SIZE = 24  # hits shown at first, and with each "more"
+PAGE_SIZE = 20  # hits shown at first, and with each "more"
 MOST_SHOWN = 240
 _PAGE = re.compile(r"([0-9a-f]{64})/([1-9][0-9]{0,8})")
 _NUMBER = r"(0|1|0?\.[0-9]{1,6}|1\.0{1,6})"

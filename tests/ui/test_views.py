@@ -178,8 +178,8 @@ def test_more_results_are_one_link_further() -> None:
     asked = Asked("pump", where="kind=pdf")
     html = results([make_hit()], Query("pump"), asked=asked, total=100)
     assert "1 of 100 pages" in html
-    assert f"<a href='{escape(asked.link(shown=48))}' data-go data-keep>More results</a>" in html
-    assert "More results" not in results([make_hit()], Query("pump"), asked=asked, total=24)
+    assert f"<a href='{escape(asked.link(shown=40))}' data-go data-keep>More results</a>" in html
+    assert "More results" not in results([make_hit()], Query("pump"), asked=asked, total=20)
 
 
 def test_a_first_answer_says_that_a_better_one_comes() -> None:
