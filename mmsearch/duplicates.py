@@ -121,7 +121,7 @@ def twins(
     }
     if not own:
         return {}
-    known = own | _near(pages, list(own.values()))
+    known = own | _near(pages, own)
     names = sorted(known)
     rows = looks.rows([known[name]["look"] for name in names])
     asked = np.array([at for at, name in enumerate(names) if name in own])
@@ -143,9 +143,11 @@ def twins(
     return result
 
 
-def _near(pages: index.Collection, own: Sequence[Payload]) -> dict[PointId, Payload]:
+def _near(pages: index.Collection, own: Mapping[PointId, Payload]) -> dict[PointId, Payload]:
     """The pages that may be the same as one of these: in one band at least they look the same."""
-    wanted = dict.fromkeys(band for payload in own for band in looks.bands(payload["look"]))
+    wanted = dict.fromkeys(
+        band for payload in own.values() for band in looks.bands(payload["look"])
+    )
     where = filters.equals("look_bands", *wanted) & READY
 
     def found(narrower: filters.Filter) -> dict[PointId, Payload]:
@@ -153,16 +155,36 @@ def _near(pages: index.Collection, own: Sequence[Payload]) -> dict[PointId, Payl
         return {point.id: point.payload for point in islice(scrolled, _CANDIDATES)}
 
     # Of pages whose text is known by the letter, only those that say the same are copies: of
-    # hundreds with one layout a few are read. Where there are recognised ones, which of the others
-    # is most like each decides, so all are.
-    told = all(_is_told(payload) for payload in own)
-    if told and not found(filters.Filter(must_not=filters.equals("text_source", "layer").must)):
-        return found(filters.equals("says", *{payload["says"] for payload in own}))
+    # hundreds with one layout a few are read. Where a recognised one may be a scan of one of
+    # these, which page it is most like decides, so all are.
+    if all(payload["text_source"] == "layer" and not payload["little"] for payload in own.values()):
+        recognised = found(filters.Filter(must_not=filters.equals("text_source", "layer").must))
+        if not _may_be_scans(pages, own, recognised):
+            return found(filters.equals("says", *{payload["says"] for payload in own.values()}))
     return found(filters.Filter())
 
 
-def _is_told(payload: Payload) -> bool:
-    return payload["text_source"] == "layer" and not payload["little"]
+def _may_be_scans(
+    pages: index.Collection, own: Mapping[PointId, Payload], recognised: Mapping[PointId, Payload]
+) -> bool:
+    """Whether one of these recognised pages may be a scan of a page of one's own."""
+    if not recognised:
+        return False
+    mine, theirs = (
+        looks.rows([payload["look"] for payload in some.values()]) for some in (own, recognised)
+    )
+    close = (looks.distance(mine[:, None], theirs[None]) <= NEAR).any(axis=0)
+    names = list(recognised)
+    scans = [names[at] for at in np.flatnonzero(close).tolist()]
+    if len(scans) > _COMPARED:
+        return True
+    texts = {id_: _Text(text) for id_, text in _texts(pages, [*own, *scans]).items()}
+    return any(
+        texts[scan].alike(texts[one], strictly=False) >= LEAST_ALIKE
+        for scan in scans
+        for one in own
+        if scan in texts and one in texts
+    )
 
 
 def near_pairs(rows: NDArray[np.uint16], said: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
