@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ui.doors.metrics import Metrics
     from ui.library.jobs import Jobs
 
-WORDS_AT_ONCE, IMAGES_AT_ONCE = 2, 1
+WORDS_AT_ONCE, IMAGES_AT_ONCE = 4, 1
 SEARCHES_WAITING = 64
 FOLDER = Path(__file__).parent
 ASSETS = {  # what the page's own files are made of, and their types
@@ -79,15 +79,16 @@ def create_app(
                     apply_default_css=False,
                 )
                 # Two events of the script: words do not wait for images, which take longer.
-                for searched, at_once in (
-                    (results.submit, WORDS_AT_ONCE),
-                    (results.upload, IMAGES_AT_ONCE),
+                for kind, searched, at_once in (
+                    ("words", results.submit, WORDS_AT_ONCE),
+                    ("images", results.upload, IMAGES_AT_ONCE),
                 ):
                     searched(
                         search,
                         outputs=results,
                         api_visibility="private",
                         concurrency_limit=at_once,
+                        concurrency_id=kind,  # Gradio's own would be one for both
                         show_progress="hidden",
                         trigger_mode="multiple",  # page.js sees to it that they follow each other
                     )

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
 
 _ARENA_MAX = -8  # M_ARENA_MAX of glibc
-SWITCH = 0.0005  # seconds that a thread computes before the one that answers gets its turn
 KEPT_ALIVE = 75  # seconds that an idle connection is kept
 
 
@@ -37,7 +36,6 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
         InvalidSetting: the port is taken, or the machine has no such address.
     """
     _share_freed_memory()
-    sys.setswitchinterval(SWITCH)
     from ui.access.guard import Access
     from ui.site import create_site
 
