@@ -106,6 +106,14 @@ def test_an_uploaded_screenshot_has_its_spot_marked(page: Page, sample_dir: Path
         assert spot[at] >= picture[at]
         assert 9 < spot[size] <= picture[at] + picture[size] - spot[at] + 0.1
     keep(page, "screenshot")
+    first.locator("h2 a").click()
+    spot_there = page.get_by_role("dialog").locator(".mm-over .mm-spot")
+    spot_there.wait_for()
+    is_loaded(page, ".mm-sheet img")
+    large = spot_there.bounding_box()
+    assert large is not None
+    assert large["width"] > 2 * spot["width"]
+    keep(page, "viewer-spot")
 
 
 def test_words_and_an_image_are_weighed(page: Page, sample_dir: Path) -> None:
