@@ -285,7 +285,7 @@ def test_another_profile_is_refused(run: Run, index: str, tmp_path: Path) -> Non
 def test_an_index_of_another_format_is_refused(run: Run, own_index: Path) -> None:
     path = own_index / "current" / "format.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    assert "index format 99, this mmsearch reads 3" in one_line(run("search", "words"))
+    assert "index format 99, this mmsearch reads 4" in one_line(run("search", "words"))
 
 
 def test_a_foreign_folder_is_left_alone(run: Run, tmp_path: Path) -> None:

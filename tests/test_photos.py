@@ -13,6 +13,7 @@ import pytest
 import ingest
 import mmsearch
 from mmsearch import documents, models
+from mmsearch.answers import Answer
 from mmsearch.config import Settings
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import MissingModel
@@ -21,6 +22,7 @@ from mmsearch.types import Document, Kind, Page, PageText
 from tests import builders
 from tests.drawings import clock, cobweb
 from ui import views
+from ui.address import Asked
 
 PROSE = " ".join(["The clock on the wall of the town hall was repaired again."] * 5)
 
@@ -104,8 +106,9 @@ def test_a_photo_is_found_by_the_words_of_its_name(engine: SearchEngine) -> None
 
 
 def test_labels_are_shown_on_the_page_and_by_the_command(engine: SearchEngine) -> None:
-    hits = engine.search("a clock", views=["labels"])
-    html = views.results(hits, engine.query("a clock"), seconds=0.1)
+    query = engine.query("a clock")
+    found = Answer(engine.answer(query, views=["labels"]), 2, {}, last=True)
+    html = views.results(found, Asked("a clock"), query, seconds=0.1)
     assert "Looks like: analog clock " in html
     assert "knows 1000 things" in html
     command = [sys.executable, "-m", "mmsearch.cli", "search", "timepiece"]
@@ -117,7 +120,7 @@ def test_labels_are_shown_on_the_page_and_by_the_command(engine: SearchEngine) -
     assert "     label: analog clock (.6" in shown
     row = json.loads(as_json.splitlines()[0])
     assert row["labels"][0]["name"] == "analog clock"
-    assert row["labels"][0]["probability"] == pytest.approx(hits[0].labels[0].probability)
+    assert row["labels"][0]["probability"] == pytest.approx(found.hits[0].labels[0].probability)
 
 
 @pytest.mark.parametrize(

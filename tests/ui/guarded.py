@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 from collections.abc import MutableMapping
@@ -13,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.testclient import TestClient
 
 from mmsearch.config import Settings
+from tests.ui.loops import run
 from ui.access.guard import Access
 
 PASSWORDS = {"ann": "correct horse", "Jörg": "Füße: im Fluß"}
@@ -106,7 +106,7 @@ def header(pair: str) -> list[tuple[bytes, bytes]]:
 
 def raw(app: Any, method: str = "GET", path: str = "/", **request: Any) -> dict[str, Any]:
     """An answer to a request that a proper client would not send."""
-    return asyncio.run(asking(app, method, path, **request))
+    return run(asking(app, method, path, **request))
 
 
 async def asking(

@@ -21,6 +21,7 @@ from tests.ui.guarded import (
     site,
     visit,
 )
+from tests.ui.loops import run
 from ui.access import limits, passwords
 from ui.access.guard import Access
 from ui.access.logins import (
@@ -91,7 +92,7 @@ def test_few_passwords_are_hashed_at_a_time() -> None:
         tries = [logins.check("ann", "wrong one", f"192.0.2.{number}") for number in range(100)]
         return await asyncio.gather(*tries)
 
-    answers = asyncio.run(many())
+    answers = run(many())
     assert answers.count(Refused()) == HASHES_WAITING
     assert answers.count(Refused(1.0)) == 100 - HASHES_WAITING
 
@@ -105,7 +106,7 @@ def test_an_unknown_name_costs_what_a_known_one_does() -> None:
         assert await logins.check(name, "wrong one", name) == Refused()
         return time.perf_counter() - start
 
-    assert asyncio.run(seconds("bob")) > asyncio.run(seconds("ann")) / 5  # not for nothing
+    assert run(seconds("bob")) > run(seconds("ann")) / 5  # not for nothing
 
 
 def test_a_refused_login_is_in_the_log_as_one_line(
@@ -125,7 +126,7 @@ def test_many_guesses_at_once_are_no_more_than_one_after_the_other() -> None:
         tries = [asking(app, headers=header(f"ann:guess {number}")) for number in range(40)]
         return [answer["status"] for answer in await asyncio.gather(*tries)]
 
-    codes = asyncio.run(guess())
+    codes = run(guess())
     assert codes.count(401) == FAILURES_PER_USER
     assert codes.count(429) == 40 - FAILURES_PER_USER
 
@@ -137,7 +138,7 @@ def test_many_requests_at_once_with_the_right_password_all_pass() -> None:
         tries = [asking(app, headers=header(f"ann:{PASSWORDS['ann']}")) for _ in range(40)]
         return [answer["status"] for answer in await asyncio.gather(*tries)]
 
-    assert asyncio.run(ask()) == [200] * 40
+    assert run(ask()) == [200] * 40
 
 
 def test_what_is_counted_stays_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from mmsearch.errors import InvalidQuery
+from tests.ui.loops import run
 from ui import query_images
 from ui.query_images import QueryImages
 
@@ -139,7 +140,7 @@ def test_many_at_once_are_not_all_decoded(images: QueryImages) -> None:
             return [*sorted(answer.status_code for answer in answers), again.status_code]
 
     most = query_images.COMING_OF_VISITOR
-    assert asyncio.run(send()) == [200] * most + [503] * 2 + [200]
+    assert run(send()) == [200] * most + [503] * 2 + [200]
 
 
 def test_what_comes_too_slowly_makes_room(
@@ -158,4 +159,4 @@ def test_what_comes_too_slowly_makes_room(
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as visitor:
             return (await visitor.post("/query-images", content=body())).status_code
 
-    assert asyncio.run(asyncio.wait_for(send(), 5)) == 408
+    assert run(asyncio.wait_for(send(), 5)) == 408

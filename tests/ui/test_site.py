@@ -22,6 +22,7 @@ from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
 from mmsearch.errors import IndexUnavailable, InvalidQuery, InvalidSetting
 from mmsearch.types import Query
+from tests.ui.loops import run
 from tests.ui.small_archive import screenshot, story_id
 from ui.serving import serve
 
@@ -218,12 +219,11 @@ def test_an_address_that_cannot_be_is_one_clear_line(host: str, port: int) -> No
 
 
 def test_a_url_is_no_image() -> None:
-    import asyncio
 
     from ui.site import _in_place
 
     with pytest.raises(InvalidQuery, match="not fetched"):
-        asyncio.run(_in_place("http://127.0.0.1:1/a.png"))
+        run(_in_place("http://127.0.0.1:1/a.png"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
