@@ -77,12 +77,10 @@ def reranked(
     rerank: bool | int | None,
 ) -> list[Candidate] | None:
     """The candidates in the reranker's order; None where it has nothing to reorder."""
-    wanted = query.image is None if rerank is None else rerank
-    # Which pages are reranked does not depend on what is shown of them.
-    shown = found if cut.group else found[: cut.end]
-    if not engine.reranker or not wanted or all(candidate.match for candidate in shown):
+    if not _reorders(engine, query, found, cut, rerank):
         return None
-    return mixing.rerank(engine, query, found, None if wanted is True else wanted)
+    count = None if rerank is None or rerank is True else rerank
+    return mixing.rerank(engine, query, found, count)
 
 
 def staged(
@@ -95,11 +93,24 @@ def staged(
     """See `SearchEngine.answers`."""
     counts = facets.of_candidates(engine.index.pages, found, _FACET_VALUES)
     total = cut.total(engine, found)
-    wanted = engine.reranker is not None and (query.image is None if rerank is None else rerank)
-    yield Answer(cut.hits(engine, query, found), total, counts, last=not wanted)
-    if wanted:
-        better = reranked(engine, query, found, cut, rerank) or found
+    last = not _reorders(engine, query, found, cut, rerank)
+    yield Answer(cut.hits(engine, query, found), total, counts, last)
+    if better := reranked(engine, query, found, cut, rerank):
         yield Answer(cut.hits(engine, query, better), total, counts, last=True)
+
+
+def _reorders(
+    engine: SearchEngine,
+    query: Query,
+    found: Sequence[Candidate],
+    cut: Cut,
+    rerank: bool | int | None,
+) -> bool:
+    """Whether the reranker has pages to reorder: by default those that words alone have found."""
+    wanted = query.image is None if rerank is None else rerank
+    # Which pages are reranked does not depend on what is shown of them.
+    shown = found if cut.group else found[: cut.end]
+    return bool(engine.reranker and wanted and not all(candidate.match for candidate in shown))
 
 
 def _places(engine: SearchEngine, candidates: Sequence[Candidate]) -> dict[str, grouping.Place]:

@@ -43,6 +43,16 @@ class Check:
 def examine(settings: Settings) -> list[Check]:
     """Check Python, packages, programs, models, folders and the index."""
     index, profile = _index(settings)
+    return [*machine(settings, profile), index]
+
+
+def machine(settings: Settings, profile: Profile | None) -> list[Check]:
+    """The same without the index, which is open already, say.
+
+    Args:
+        settings: where models are looked for, and run.
+        profile: the index's; None takes that of a new one.
+    """
     return [
         _python(),
         *map(_package, PACKAGES),
@@ -54,7 +64,6 @@ def examine(settings: Settings) -> list[Check]:
         _model("text model", _text_model),
         *_models(settings, profile),
         _folder("temporary folder", Path(tempfile.gettempdir())),
-        index,
     ]
 
 

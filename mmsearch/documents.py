@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -44,7 +45,13 @@ MAX_TAG_CHARACTERS = 100
 PHOTO_LETTERS = 150
 PHOTO_KINDS = ("image", "video")
 _FOLDERS = 100  # that a path is found under: in an archive it may go 2000 deep, at every page
+_ID = re.compile("[0-9a-f]{64}")
 READY = filters.equals("ready", 1)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is a document's id: nothing else may become part of a path in the store."""
+    return _ID.fullmatch(text) is not None
 
 
 def point_id(document: str, number: int) -> str:

@@ -434,15 +434,20 @@ class ByPlace:
         return [1 / (1 + len(page.text)) for page in pages]
 
 
+def with_reranker(engine: SearchEngine, folder: Path, reranker: ByPlace) -> SearchEngine:
+    """The same index, searched with a reranker; there are no pictures of its pages."""
+    store = PageStore(str(folder))
+    return SearchEngine(
+        engine.index, engine.profile, engine.encoders, store, engine.settings, reranker
+    )
+
+
 @pytest.mark.parametrize("group", [False, True])
 def test_reranking_keeps_pages_of_results_apart(
     engine: SearchEngine, tmp_path: Path, group: bool
 ) -> None:
     reranker = ByPlace()
-    store = PageStore(str(tmp_path))
-    reranked = SearchEngine(
-        engine.index, engine.profile, engine.encoders, store, engine.settings, reranker
-    )
+    reranked = with_reranker(engine, tmp_path, reranker)
     whole = reranked.search("heron water", limit=1000, group=group)
     cut = [
         hit
@@ -460,10 +465,7 @@ def test_the_first_stage_answers_before_the_reranker(
     engine: SearchEngine, tmp_path: Path, group: bool
 ) -> None:
     reranker = ByPlace()
-    store = PageStore(str(tmp_path))
-    reranked = SearchEngine(
-        engine.index, engine.profile, engine.encoders, store, engine.settings, reranker
-    )
+    reranked = with_reranker(engine, tmp_path, reranker)
     query = Query("heron water")
     answers = reranked.answers(query, limit=9, group=group)
     first = next(answers)

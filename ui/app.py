@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsearch import __version__
 from ui import searching, views
+from ui.access.guard import user_of
 from ui.query_images import QueryImages
 from ui.scripts import once_there
 
@@ -54,9 +56,8 @@ def create_app(
             line = f"too many searches at a time; try again in {wait:.0f} seconds"
             yield views.answered(views.problem(line), number)
             return
-        user = str(getattr(asking.state, "user", ""))
         link = getattr(event, "link", "")
-        for html in searching.answer(engine, images, metrics, link, user):
+        for html in searching.answer(engine, images, metrics, link, user_of(asking)):
             yield views.answered(html, number)
 
     # What the API's clients upload is kept for an hour.
@@ -93,13 +94,14 @@ def create_app(
                         trigger_mode="multiple",  # page.js sees to it that they follow each other
                     )
             with gr.Tab("Library", id="library"):
-                create_library(engine, jobs)
+                create_library(engine)
             with gr.Tab("Status", id="status"):
                 create_status(engine, jobs)
     app.queue(max_size=SEARCHES_WAITING)
     return app
 
 
+@cache
 def asset(name: str) -> tuple[str, str] | None:
     """One of the page's own files, as it is sent, and its type."""
     if name not in ASSETS:

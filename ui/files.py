@@ -13,9 +13,9 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException, Response
 
 from mmsearch import duplicates, marks
-from mmsearch.documents import READY, of_document, point_id
+from mmsearch.documents import READY, is_id, of_document, point_id
 from mmsearch.errors import NotFound
-from mmsearch.types import Document, Hit
+from mmsearch.types import Document, Hit, Payload
 from mmsearch.where import place_of
 from ui.address import MAX_TEXT
 from ui.originals import SHOWN, Originals
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # A browser asks for a dozen at a time: in as many threads these would take turns with searches.
 PICTURES_AT_ONCE = 2
+_TOLD = ("text", "text_source", "language", "seconds", "warning", "ready")  # of a page
 _HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "X-Content-Type-Options": "nosniff",
@@ -49,7 +50,11 @@ def create_files(engine: SearchEngine, originals: Originals) -> APIRouter:
 
     @router.get("/pages/{document}/{number}.json")
     def facts(document: str, number: str, q: str = "") -> dict[str, Any]:
-        return facts_of(engine, originals, _known(engine, document, number), int(number), q)
+        known = _known(engine, document, number)
+        try:
+            return facts_of(engine, originals, known, int(number), q)
+        except NotFound as error:
+            raise HTTPException(404, str(error)) from error
 
     return router
 
@@ -67,17 +72,13 @@ def facts_of(
         query: words that are marked on the page.
 
     Raises:
-        HTTPException: 404, there is no such page; the detail says why.
+        NotFound: there is no such page.
     """
+    payload, place = page_of(engine, document, number)
+    words: list[Any] = []
+    with suppress(NotFound, OSError, ValueError):  # removed just now, or damaged
+        words = engine.store.word_rows(document.id, number)
     id_ = point_id(document.id, number)
-    found = engine.index.pages.retrieve([id_])
-    if not found or not found[0].payload.get("ready"):
-        reason = document.failed_pages.get(number) or "there is no such page"
-        raise HTTPException(404, f"page {number}: {reason}")
-    payload = found[0].payload
-    with suppress(NotFound, OSError, ValueError):
-        payload["words"] = engine.store.word_rows(document.id, number)
-    place = place_of(Hit(1, 0.0, document, number, seconds=payload.get("seconds")))
     twins = duplicates.twins(engine.index.pages, [id_]).get(id_, ())
     known = engine.documents.get(*{twin for twin, _ in twins})
     return {
@@ -93,9 +94,7 @@ def facts_of(
         "text": payload["text"],
         "source": payload.get("text_source", "none"),
         "warning": payload.get("warning", ""),
-        "width": payload.get("width"),
-        "height": payload.get("height"),
-        "marks": [list(box) for box in marks.boxes(query[:MAX_TEXT], payload.get("words", []))],
+        "marks": [list(box) for box in marks.boxes(query[:MAX_TEXT], words)],
         "seconds": payload.get("seconds"),
         "citation": citation(document, place),
         "also_in": [
@@ -104,6 +103,22 @@ def facts_of(
             if twin in known
         ],
     } | _original(originals, document)
+
+
+def page_of(engine: SearchEngine, document: Document, number: int) -> tuple[Payload, str]:
+    """What is told of a page of this document, and where it is, as people say it.
+
+    Raises:
+        NotFound: it has no such page that can be found.
+    """
+    points = engine.index.pages.retrieve([point_id(document.id, number)], payload=_TOLD)
+    if not points or not points[0].payload.get("ready"):
+        reason = document.failed_pages.get(number) or (
+            f"there is no such page; the document has {document.page_count:,}"
+        )
+        raise NotFound(f"{title_of(document)}, page {number:,}: {reason}")
+    payload = points[0].payload
+    return payload, place_of(Hit(1, 0.0, document, number, seconds=payload.get("seconds")))
 
 
 def title_of(document: Document) -> str:
@@ -143,7 +158,7 @@ def _numbers(engine: SearchEngine, document: Document) -> list[int]:
 
 def _known(engine: SearchEngine, document: str, number: str) -> Document:
     # Both become parts of a path in the store: nothing but an id and a number may get there.
-    if not re.fullmatch("[0-9a-f]{64}", document) or not re.fullmatch("[1-9][0-9]{0,8}", number):
+    if not is_id(document) or not re.fullmatch("[1-9][0-9]{0,8}", number):
         raise HTTPException(404, "there is no such page")
     known = engine.documents.get(document)
     if document not in known:

@@ -15,6 +15,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
+from mmsearch.documents import is_id
 from mmsearch.errors import NotFound
 from mmsearch.paths import outermost
 from mmsearch.types import Document
@@ -79,7 +80,7 @@ class Originals:
 
         @router.get("/originals/{document}")
         def original(request: Request, document: str, open: str = "") -> Response:
-            known = self._engine.documents.get(document) if _is_id(document) else {}
+            known = self._engine.documents.get(document) if is_id(document) else {}
             if document not in known:
                 raise HTTPException(404, "there is no such document")
             try:
@@ -150,7 +151,3 @@ def _version(place: str, file: BufferedReader) -> _Version:
     """What a file is known by."""
     found = os.fstat(file.fileno())
     return place, found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 64 and set(text) <= set("0123456789abcdef")

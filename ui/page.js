@@ -309,7 +309,7 @@ window.mm = (() => {
 
   function columns() {
     const tops = hitLinks().map((link) => link.closest(".mm-hit").offsetTop);
-    return Math.max(1, tops.findIndex((top) => top !== tops[0]) === -1 ? tops.length : tops.findIndex((top) => top !== tops[0]));
+    return tops.filter((top) => top === tops[0]).length || 1;
   }
 
   document.addEventListener("keydown", (event) => {

@@ -8,12 +8,14 @@ import time
 from collections import Counter, OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from pathlib import Path
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from mmsearch.errors import InvalidQuery, UnreadableFile
+from ui.access.guard import user_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,6 +29,7 @@ _DECODED_AT_ONCE = 2  # a few kilobytes may become 400 MB for a moment
 COMING_OF_VISITOR = 8  # images at once that are sent or decoded,
 COMING = 32  # and of all visitors
 BODY_SECONDS = 120.0  # in which an image has to come
+_decoding = BoundedSemaphore(_DECODED_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class QueryImages:
     """Query images by an id that cannot be guessed; each is for the user who uploaded it alone."""
 
     def __init__(self, max_pixels: int) -> None:
-        """`max_pixels` is the setting; no query image may have more than `MAX_PIXELS`."""
-        self._max_pixels = min(max_pixels, MAX_PIXELS)
+        """`max_pixels` is the setting."""
+        self._max_pixels = max_pixels
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
         self._coming: Counter[str] = Counter()
@@ -57,7 +60,7 @@ class QueryImages:
         Raises:
             InvalidQuery: it is none, or too large.
         """
-        preview = _preview(self._decoded(encoded, name))
+        preview = _preview(opened(encoded, name, self._max_pixels))
         id_ = secrets.token_urlsafe(16)
         with self._lock:
             self._kept[id_] = _Kept(encoded, preview, user, time.monotonic())
@@ -74,7 +77,7 @@ class QueryImages:
 
     def image(self, id_: str, user: str = "") -> Image:
         """The same, decoded."""
-        return self._decoded(self.encoded(id_, user), "the image")
+        return opened(self.encoded(id_, user), "the image", self._max_pixels)
 
     def routes(self) -> APIRouter:
         """`POST /query-images` takes an image's bytes and answers with its id and address."""
@@ -82,7 +85,7 @@ class QueryImages:
 
         @router.post("/query-images")
         async def upload(request: Request, name: str = "the image") -> dict[str, str]:
-            user = _user(request)
+            user = user_of(request)
             visitor = user or f"at {request.client.host if request.client else ''}"
             full = self._coming[visitor] >= COMING_OF_VISITOR or self._coming.total() >= COMING
             if full:
@@ -104,7 +107,7 @@ class QueryImages:
         @router.get("/query-images/{id_}.jpg")
         def preview(request: Request, id_: str) -> Response:
             try:
-                kept = self._found(id_, _user(request))
+                kept = self._found(id_, user_of(request))
             except InvalidQuery as error:
                 raise HTTPException(404, str(error)) from error
             headers = {"Cache-Control": "private, no-store"}
@@ -121,16 +124,6 @@ class QueryImages:
             self._kept.move_to_end(id_)
         return kept
 
-    def _decoded(self, encoded: bytes, name: str) -> Image:
-        from mmsearch.images import open_image
-
-        try:
-            return open_image(encoded, max_pixels=self._max_pixels)
-        except UnreadableFile as error:
-            # What is decoded from memory has no name of its own.
-            reason = str(error).partition(": ")[2] or str(error)
-            raise InvalidQuery(f"{name}: {reason}") from error
-
     def _forget(self) -> None:
         """Drop what is too old, and where it is too much, the least used of who has the most."""
         now = time.monotonic()
@@ -146,6 +139,30 @@ class QueryImages:
             sizes[user] -= len(self._kept.pop(oldest).encoded)
 
 
+def opened(source: bytes | Path, name: str, max_pixels: int) -> Image:
+    """Decode a query image, whichever way it came; a few at once, others wait.
+
+    Args:
+        source: its bytes, or the file they are in.
+        name: what it is called in an error.
+        max_pixels: the setting; no query image may have more than `MAX_PIXELS`.
+
+    Raises:
+        InvalidQuery: it is none, or too large.
+    """
+    from mmsearch.images import open_image
+
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if size > MAX_BYTES:
+        raise InvalidQuery(f"{name}: has more than {MAX_BYTES >> 20} MB; send a smaller one")
+    try:
+        with _decoding:
+            return open_image(source, max_pixels=min(max_pixels, MAX_PIXELS))
+    except UnreadableFile as error:
+        # The name that it has here is nobody's business.
+        raise InvalidQuery(f"{name}: {str(error).partition(': ')[2] or error}") from error
+
+
 async def _body(request: Request) -> bytes:
     """The body of a request, no byte beyond the limit being read."""
     parts, size = [], 0
@@ -159,10 +176,6 @@ async def _body(request: Request) -> bytes:
     if not size:
         raise HTTPException(422, "the image is empty; choose another")
     return b"".join(parts)
-
-
-def _user(request: Request) -> str:
-    return str(getattr(request.state, "user", ""))
 
 
 def _preview(picture: Image) -> bytes:

@@ -22,7 +22,7 @@ from ui.doors.metrics import Metrics
 from ui.files import create_files
 from ui.library.jobs import Jobs
 from ui.library.tab import library_routes
-from ui.library.uploads import upload_routes
+from ui.library.uploads import KEPT_FREE, upload_routes
 from ui.originals import Originals
 from ui.query_images import QueryImages
 
@@ -37,7 +37,6 @@ _GRADIO_API = "/gradio_api/"
 _OPEN = re.compile(
     r"call/(v2/)?(search|documents|page|ingest|status)(/\w+)?/?|cancel|heartbeat/\w+|info/?|queue/(join|data)|reset/?|startup-events|theme\.css|upload"
 )
-SPARED = 1 << 30  # bytes of disk that uploads leave free
 MAX_CALL = 8 << 20  # bytes of JSON that Gradio is sent
 _CACHED = {"Cache-Control": "private, max-age=3600"}
 
@@ -152,7 +151,7 @@ def _closed(app: ASGIApp) -> ASGIApp:
             size = int(length) if length.isascii() and length.isdecimal() else None
             if size is None:
                 answer = JSONResponse({"detail": "the size of an upload must be announced"}, 411)
-            elif shutil.disk_usage(get_upload_folder()).free - coming - size < SPARED:
+            elif shutil.disk_usage(get_upload_folder()).free - coming - size < KEPT_FREE:
                 line = "there is too little disk space left for uploads"
                 answer = JSONResponse({"detail": line}, 507)
             else:

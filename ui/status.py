@@ -9,8 +9,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,13 +81,13 @@ def create_status(engine: SearchEngine, jobs: Jobs) -> None:
 
 def examine(engine: SearchEngine) -> list[Check]:
     """What `mmsearch doctor` finds, without the index, which is open here."""
-    settings = replace(engine.settings, index=f"{engine.index.address}/-")
-    return [check for check in doctor.examine(settings) if check.name != "index"]
+    return doctor.machine(engine.settings, engine.profile)
 
 
 def status(engine: SearchEngine, jobs: Jobs, checks: Sequence[Check]) -> str:
     """The tab as HTML."""
-    return f"{_warnings(engine, checks)}{_facts(engine, jobs)}{_checks(checks)}"
+    known = engine.status()
+    return f"{_warnings(known, checks)}{_facts(engine, known, jobs)}{_checks(checks)}"
 
 
 def self_test(engine: SearchEngine) -> Iterator[str]:
@@ -103,7 +102,7 @@ def self_test(engine: SearchEngine) -> Iterator[str]:
     figures = selftest.figures(outcomes)
     yield _line(
         f"{selftest.verdict(engine, outcomes)} "
-        f"A search took {figures['p50']:.2f} s, the slowest {max(figures['p95'], 0):.2f} s."
+        f"A search took {figures['p50']:.2f} s, the slowest {figures['p95']:.2f} s."
     )
 
 
@@ -111,8 +110,7 @@ def _line(text: str) -> str:
     return f"<p role='status'>{escape(text)}</p>"
 
 
-def _facts(engine: SearchEngine, jobs: Jobs) -> str:
-    known = engine.status()
+def _facts(engine: SearchEngine, known: Mapping[str, Any], jobs: Jobs) -> str:
     waiting = sum(job.is_active for job in jobs.all())
     documents = ", ".join(f"{count:,} {state}" for state, count in known["documents"].items())
     vectors = ", ".join(f"{name} {count:,}" for name, count in known["vectors"].items())
@@ -172,16 +170,14 @@ def _versions() -> str:
     return f"mmsearch {__version__}, Python {platform.python_version()}, {packages}"
 
 
-def _warnings(engine: SearchEngine, checks: Sequence[Check]) -> str:
+def _warnings(known: Mapping[str, Any], checks: Sequence[Check]) -> str:
     """What is amiss, each with its fix."""
-    known = engine.status()
     lines = [
         f"{check.name}: {check.found}" + (f". To mend it: {check.fix}" if check.fix else "")
         for check in checks
         if not check.ok and not check.optional
     ]
-    without = {n: known["searchable_pages"] - count for n, count in known["vectors"].items()}
-    if without.get("text", 0) > 0 and not known["vectors"].get("text"):
+    if known["searchable_pages"] and known["vectors"].get("text") == 0:
         lines.append("No page has vectors of its text. To mend it: mmsearch ingest PATH")
     if failed := known["documents"].get("failed"):
         noun = "document" if failed == 1 else "documents"

@@ -155,8 +155,9 @@ def _head(
 ) -> str:
     """How much was found, what was searched, and how it is laid out."""
     noun = "document" if asked.group else "page"
-    counted = f"{len(hits)} of {answer.total}" if answer.total > len(hits) else f"{len(hits)}"
-    found = f"{counted} {noun}{'' if answer.total == 1 else 's'}, {seconds:.2f} s"
+    total = answer.total - (len(answer.hits) - len(hits))  # without the page that others are like
+    counted = f"{len(hits)} of {total}" if total > len(hits) else f"{len(hits)}"
+    found = f"{counted} {noun}{'' if total == 1 else 's'}, {seconds:.2f} s"
     busy = "" if answer.last else " <span class='mm-busy'>Reading the best ones closely …</span>"
     return (
         f"<div class='mm-head'><p class='mm-took' role='status'>{found}{busy}</p>"

@@ -164,7 +164,7 @@ def test_an_image_that_is_none_or_too_large_is_refused(client: TestClient) -> No
 def test_an_image_of_too_many_bytes_is_refused(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.doors.api.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("ui.query_images.MAX_BYTES", 1 << 20)
     image = upload(client, "a.png", bytes((1 << 20) + 1))
     assert call(client, "search", image=image) == "image: has more than 1 MB; send a smaller one"
 

@@ -188,7 +188,7 @@ def test_a_page_that_is_not_there_is_told(engine: SearchEngine) -> None:
 def test_an_image_of_too_many_bytes_is_refused(
     engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.doors.tools.MAX_BYTES", 2 << 20)
+    monkeypatch.setattr("ui.query_images.MAX_BYTES", 2 << 20)
     encoded = base64.b64encode(bytes((2 << 20) + 1)).decode()
     result = call(engine, "search_by_image", image_base64=encoded)
     assert "has more than 2 MB" in refusal(result)

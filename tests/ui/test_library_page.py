@@ -50,7 +50,7 @@ def test_files_are_uploaded_ingested_and_found(browser: Browser, url: str, files
         failed = row(page, "broken.pdf")
         failed.wait_for()
         assert "Failed" in failed.inner_text()
-        assert "not a readable PDF" in failed.inner_text() or "PDF" in failed.inner_text()
+        assert "not a PDF, or too damaged to repair" in failed.inner_text()
         keep(page, "library")
         assert page.evaluate("window.owned") is None
         assert row(page, "onerror").count() == 1, "a hostile name is only a name"

@@ -151,7 +151,7 @@ def test_a_page_tells_what_there_is_to_know_of_it(client: TestClient, engine: Se
 def test_a_page_that_is_not_there_says_so(client: TestClient, engine: SearchEngine) -> None:
     answer = client.get(f"/pages/{id_of(engine, 'later.pdf')}/2.json")
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "page 2: there is no such page"
+    assert answer.json()["detail"] == "later, page 2: there is no such page; the document has 1"
 
 
 def test_what_is_sent_is_the_file_that_was_checked(

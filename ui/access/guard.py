@@ -237,6 +237,11 @@ class Access:
         answer.headers["Cache-Control"] = "no-store"
 
 
+def user_of(request: HTTPConnection | None) -> str:
+    """Who sent a request that has passed; "" where nobody needs to sign in."""
+    return str(getattr(request.state, "user", "")) if request else ""
+
+
 def route_of(scope: Scope) -> str:
     """The path below the application's root, as the router sees it."""
     path: str = scope["path"]

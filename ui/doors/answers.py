@@ -7,19 +7,17 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from mmsearch import filters
-from mmsearch.documents import point_id
 from mmsearch.errors import MMSearchError, NotFound
 from mmsearch.filters import Filter
 from mmsearch.screenshots import repairs
 from mmsearch.types import Document, Hit, Query
 from mmsearch.where import place_of
-from ui.files import title_of
+from ui.files import page_of, title_of
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
     from ui.library.job import Job
 
-_SHOWN = ("text", "text_source", "language", "seconds", "warning", "ready")
 _FAILED_PAGES = 100  # of a document, that are told of
 
 
@@ -73,14 +71,7 @@ def page_row(engine: SearchEngine, document_id: str, number: int) -> dict[str, A
     document = engine.documents.get(document_id).get(document_id)
     if document is None:
         raise NotFound(f"document {document_id[:12]}: is not in the index; search again")
-    points = engine.index.pages.retrieve([point_id(document_id, number)], payload=_SHOWN)
-    if not points or not points[0].payload.get("ready"):
-        reason = document.failed_pages.get(number) or (
-            f"there is no such page; the document has {document.page_count:,}"
-        )
-        raise NotFound(f"{title_of(document)}, page {number:,}: {reason}")
-    page = points[0].payload
-    at = Hit(1, 0.0, document, number, seconds=page.get("seconds"))
+    page, place = page_of(engine, document, number)
     return {
         "document": document.id,
         "title": title_of(document),
@@ -89,8 +80,8 @@ def page_row(engine: SearchEngine, document_id: str, number: int) -> dict[str, A
         "tags": list(document.tags),
         "page": number,
         "page_count": document.page_count,
-        "place": place_of(at),
-        "seconds": at.seconds,
+        "place": place,
+        "seconds": page.get("seconds"),
         "text": page.get("text", ""),
         "text_source": page.get("text_source", "none"),
         "language": page.get("language"),

@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from mmsearch.errors import InvalidQuery, InvalidSetting, MMSearchError, UnreadableFile
+from mmsearch.errors import InvalidSetting, MMSearchError
 from mmsearch.narrowing import MAX_CHARACTERS
 from mmsearch.types import DocumentState
+from ui.access.guard import user_of
 from ui.address import MAX_TEXT
 from ui.doors import answers, given
 from ui.doors.ingesting import start
-from ui.query_images import MAX_BYTES, MAX_PIXELS
+from ui.query_images import opened
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from mmsearch.engine import SearchEngine
     from ui.doors.metrics import Kind, Metrics
     from ui.library.jobs import Jobs
@@ -88,7 +87,9 @@ def create_api(
             given.patience(allow(request))
             kind: Kind = "both" if words and image else "image" if image else "words"
             with metrics.search(kind) if metrics else nullcontext():
-                picture = _picture(engine, image) if image else None
+                path = given.uploaded("image", image) if image else None
+                pixels = engine.settings.max_pixels
+                picture = opened(path, "image", pixels) if path else None
                 query = engine.query(words, image=picture, image_weight=weight)
                 return answers.found(query, engine.answer(query, **options))
 
@@ -157,8 +158,8 @@ def create_api(
             The job; ask `status` for it by its id.
         """
         with _one_line(gr.Error, "ingestion"):
-            user = str(getattr(request.request.state, "user", "")) if request.request else ""
-            job = start(engine, jobs, files=files, path=path, tags=tags, by=user)
+            by = user_of(request.request)
+            job = start(engine, jobs, files=files, path=path, tags=tags, by=by)
             return answers.job_row(job)
 
     def status(job: str = "") -> dict[str, Any]:
@@ -197,16 +198,3 @@ def _one_line(error_class: type[Exception], what: str) -> Iterator[None]:
         _log.exception("%s failed", what)
         line = f"the {what} failed; the log of the server says why"
         raise error_class(line, print_exception=False) from None  # type: ignore[call-arg]
-
-
-def _picture(engine: "SearchEngine", sent: Any) -> "Image":
-    """The query image that a program has uploaded."""
-    from mmsearch.images import open_image
-
-    path = given.uploaded("image", sent)
-    if path.stat().st_size > MAX_BYTES:
-        raise InvalidQuery(f"image: has more than {MAX_BYTES >> 20} MB; send a smaller one")
-    try:
-        return open_image(path, max_pixels=min(engine.settings.max_pixels, MAX_PIXELS))
-    except UnreadableFile as error:
-        raise InvalidQuery(f"query image {error}") from error

@@ -12,11 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mmsearch.documents import is_id
 from mmsearch.errors import InvalidSetting, MMSearchError
 
 MAX_OFFSET = 100_000
 _BROKEN = re.compile(r"[\0\ud800-\udfff]")  # half of a character: JSON can hold that
-_ID = re.compile("[0-9a-f]{64}")
 _URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://|\s*data:", re.IGNORECASE)
 
 
@@ -81,7 +81,7 @@ def texts(name: str, value: Any, most: int, characters: int) -> list[str]:
 def document_id(name: str, value: Any) -> str:
     """The id of a document, as hits have it: 64 hexadecimal digits."""
     given = text(name, value, 1000).lower()
-    if not _ID.fullmatch(given):
+    if not is_id(given):
         raise InvalidSetting(f"{name}: is no document id; take that of a hit, 64 digits 0-9 a-f")
     return given
 

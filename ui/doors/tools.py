@@ -11,11 +11,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmsearch.errors import InvalidQuery, InvalidSetting, MMSearchError, NotFound
+from mmsearch.errors import InvalidQuery, InvalidSetting, NotFound
 from mmsearch.narrowing import MAX_CHARACTERS
 from ui.address import MAX_TEXT
 from ui.doors import answers, given
-from ui.query_images import MAX_BYTES, MAX_PIXELS
+from ui.query_images import MAX_BYTES, opened
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
@@ -144,8 +144,6 @@ class Tools:
         return [_text("\n".join([*lines, _marked("\n\n".join(map(_lines, hits)))]))]
 
     def _image(self, encoded: Any) -> Query:
-        from mmsearch.images import open_image
-
         if not isinstance(encoded, str):
             raise InvalidSetting("image_base64: is no text; send the image's bytes as base64")
         if len(encoded) > MAX_BASE64:
@@ -156,13 +154,8 @@ class Tools:
             image = base64.b64decode("".join(encoded.split()), validate=True)
         except (binascii.Error, ValueError):
             raise InvalidQuery("image_base64: is no base64; send the image's bytes so") from None
-        if len(image) > MAX_BYTES:
-            raise InvalidQuery(f"image_base64: has more than {MAX_BYTES >> 20} MB; send a smaller")
-        pixels = min(self.engine.settings.max_pixels, MAX_PIXELS)
-        try:
-            return self.engine.query(image=open_image(image, max_pixels=pixels))
-        except MMSearchError as error:
-            raise InvalidQuery(f"image_base64: {error}") from error
+        name, pixels = "image_base64", self.engine.settings.max_pixels
+        return self.engine.query(image=opened(image, name, pixels))
 
 
 def _lines(hit: Mapping[str, Any]) -> str:

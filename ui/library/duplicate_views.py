@@ -7,7 +7,7 @@ from html import escape
 
 from mmsearch.duplicates import Family
 from mmsearch.types import Document
-from ui.library.listing import title_of
+from ui.files import title_of
 from ui.library.views import count
 
 MAX_GROUPS = 200

@@ -19,7 +19,7 @@ from ui.library.job import Job
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
 
-NICENESS = 19
+NICENESS = 10
 
 
 def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -48,11 +48,9 @@ def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[b
 
 
 def _give_way(process: int) -> None:
-    """Have a process run only when nothing else wants to: searches do not wait for ingestion."""
+    """Have a process leave most of the CPU to searches; it keeps enough for its time limits."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process, NICENESS)
-    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
-        os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
     # Linux shares the CPU among sessions first, and this one has a session of its own.
     with contextlib.suppress(OSError):
         Path(f"/proc/{process}/autogroup").write_text(f"{NICENESS}\n")

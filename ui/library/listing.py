@@ -8,10 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mmsearch.types import Document, DocumentState
+from ui.files import title_of
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
@@ -170,11 +171,6 @@ class Listing:
         sought = "\n".join((title, place, *document.paths[1:])).casefold()
         order = _NUMBER.sub(lambda digits: digits[0].zfill(9), title.casefold())
         return Row(document, title, order, place, condition_of(document), sought)
-
-
-def title_of(document: Document) -> str:
-    """The title of a document, or its file's name."""
-    return document.title or PurePath(next(iter(document.paths), "")).name or "Untitled"
 
 
 def condition_of(document: Document) -> Condition:

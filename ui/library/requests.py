@@ -64,11 +64,6 @@ def number(found: dict[str, Any], name: str) -> int:
     return value
 
 
-def user_of(request: Request) -> str:
-    """The user who has signed in, "" where nobody needs to."""
-    return str(getattr(request.state, "user", ""))
-
-
 def refuse_read_only(engine: SearchEngine) -> None:
     """Raise 403 where the page only searches."""
     if engine.settings.read_only == "on":

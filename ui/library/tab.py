@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import Sequence
@@ -17,10 +16,11 @@ from mmsearch.engine import SearchEngine
 from mmsearch.errors import InvalidSetting, NotFound
 from mmsearch.paths import is_below, outermost
 from mmsearch.types import Document
+from ui.access.guard import user_of
 from ui.library import duplicate_views, job_views
 from ui.library import views as library_views
 from ui.library.listing import Listing, Row, choice_of
-from ui.library.requests import json_object, refuse_read_only, strings, user_of
+from ui.library.requests import json_object, refuse_read_only, strings
 from ui.library.uploads import delete_uploaded, uploads_folder
 from ui.scripts import once_there
 
@@ -33,7 +33,7 @@ _DUPLICATES_KEPT = 300.0  # seconds, while no document changes its state
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def create_library(engine: SearchEngine, jobs: Jobs) -> None:
+def create_library(engine: SearchEngine) -> None:
     """Lay out the tab; its script, library.js, asks `library_routes` for everything."""
     import gradio as gr
 
@@ -155,7 +155,7 @@ async def _asked(request: Request, engine: SearchEngine) -> dict[str, Any]:
 def _selected(engine: SearchEngine, asked: dict[str, Any]) -> list[Document]:
     """The documents that were named by their ids; those that are gone are left out."""
     ids = strings(asked, "documents", most=MAX_SELECTED)
-    if not ids or not all(re.fullmatch("[0-9a-f]{64}", id_) for id_ in ids):
+    if not ids or not all(map(documents.is_id, ids)):
         raise HTTPException(400, "documents: must be ids of documents, 64 hexadecimal digits each")
     found = list(engine.documents.get(*dict.fromkeys(ids)).values())
     if not found:

@@ -27,7 +27,8 @@ from mmsearch import documents
 from mmsearch.errors import InvalidSetting
 from mmsearch.paths import absolute
 from mmsearch.types import Document
-from ui.library.requests import json_object, number, refuse_read_only, strings, user_of
+from ui.access.guard import user_of
+from ui.library.requests import json_object, number, refuse_read_only, strings
 from ui.library.upload_names import distinct, safe_name
 
 if TYPE_CHECKING:

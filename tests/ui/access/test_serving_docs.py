@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 import mmsearch
 from mmsearch.config import Settings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
 WORDS = '[views.lexical]\nencoder = "bm25"\n'  # a profile without a model
 
 

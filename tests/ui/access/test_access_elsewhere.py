@@ -12,28 +12,17 @@ from starlette.websockets import WebSocketDisconnect
 
 from mmsearch.config import Settings
 from mmsearch.errors import InvalidSetting
-from tests.ui.guarded import (
+from tests.ui.access.guarded import (
     EVERYTHING,
     HTML,
     PASSWORDS,
     USERS,
-    Clock,
     raw,
     sign_in,
     site,
     visit,
 )
 from ui.access.guard import Access
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(clock: Clock) -> TestClient:
-    return visit(users=USERS, clock=clock)
 
 
 def test_a_proxy_names_the_user() -> None:

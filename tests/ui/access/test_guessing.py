@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from mmsearch.config import Settings
-from tests.ui.guarded import (
+from tests.ui.access.guarded import (
     HTML,
     PASSWORDS,
     USERS,
@@ -19,7 +19,6 @@ from tests.ui.guarded import (
     header,
     sign_in,
     site,
-    visit,
 )
 from tests.ui.loops import run
 from ui.access import limits, passwords
@@ -32,16 +31,6 @@ from ui.access.logins import (
     Logins,
     Refused,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(clock: Clock) -> TestClient:
-    return visit(users=USERS, clock=clock)
 
 
 def test_guessing_at_a_user_is_stopped_and_goes_on_later(client: TestClient, clock: Clock) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from mmsearch.config import Settings
-from tests.ui.guarded import (
+from tests.ui.access.guarded import (
     EVERYTHING,
     HTML,
     PASSWORDS,
@@ -29,16 +29,6 @@ from ui.access.logins import (
     SESSION_SECONDS,
     SESSIONS_PER_USER,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(clock: Clock) -> TestClient:
-    return visit(users=USERS, clock=clock)
 
 
 @pytest.mark.parametrize("path", EVERYTHING)

@@ -130,7 +130,7 @@ def test_the_command_asks_twice_without_echo_at_a_terminal(
     process = subprocess.Popen(
         [*COMMAND, "ann"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
         stdin=side,
         stdout=subprocess.PIPE,
         stderr=side,
@@ -154,7 +154,7 @@ def _password(name: str, typed: str, folder: Path) -> subprocess.CompletedProces
     return subprocess.run(
         [*COMMAND, name],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
         input=typed,
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from mmsearch.config import Settings
 from mmsearch.errors import InvalidSetting
-from tests.ui.guarded import (
+from tests.ui.access.guarded import (
     HTML,
     USERS,
     Clock,
@@ -21,16 +21,6 @@ from tests.ui.guarded import (
     visit,
 )
 from ui.access.guard import Access
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(clock: Clock) -> TestClient:
-    return visit(users=USERS, clock=clock)
 
 
 @pytest.mark.parametrize(
