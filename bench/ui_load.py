@@ -1,7 +1,7 @@
 """How the web page bears many visitors while files are being read, in profile `lite`.
 
     python -m bench.ui_load [--pages 5000] [--visitors 20] [--seconds 120] [--think 5] [--warmup 30]
-        [--screenshots 0.1] [--folder DIR] [--json]
+        [--screenshots 0.1] [--thumbnails 12] [--no-ingestion] [--folder DIR] [--json]
 
 PDFs with made-up text, some pages with figures, are made and ingested. Then `mmsearch serve` runs
 in a process of its own, and visitors send to it what the page's script sends: a search, in one of
@@ -52,7 +52,6 @@ from mmsearch.filters import Filter
 from mmsearch.labels import names
 from mmsearch.screenshots.cuts import cuts
 
-THUMBNAILS = 12  # in sight before anybody scrolls
 CONNECTIONS = 6  # of a browser to one server
 SCANS_A_SECOND = 3  # of the run: more than are read
 SCAN_DPI = 200
@@ -266,7 +265,8 @@ async def _run(
 ) -> dict[str, float]:
     async with httpx.AsyncClient(base_url=f"{address}/", timeout=TIMEOUT) as client:
         before = await _gauge(client, "mmsearch_pages")
-        await _ingest(client, material.scans)
+        if arguments.ingestion:
+            await _ingest(client, material.scans)
         began = time.monotonic()
         warm, end = began + arguments.warmup, began + arguments.warmup + arguments.seconds
         watch = asyncio.create_task(_watch(process, log))
@@ -278,7 +278,7 @@ async def _run(
         )
         watch.cancel()
         read = await _gauge(client, "mmsearch_pages") - before
-        if not await _gauge(client, "mmsearch_ingestion_jobs"):
+        if arguments.ingestion and not await _gauge(client, "mmsearch_ingestion_jobs"):
             log.failures.append("the scans were all read before the end; start with a new --folder")
         served = {f"{k} served ms": 1000 * await _served_in(client, k) for k in ("words", "image")}
     return measured(log, warm, end) | served | {"ingestion pages": read}
@@ -355,7 +355,8 @@ async def _visit(
                 html = await _search(client, searched, session, urlencode(link), number)
             if shot and html:
                 log.found.append((_VIEW.findall(html) or [""])[0] == shot.page)
-            new = [name for name in _THUMBNAIL.findall(html)[:THUMBNAILS] if name not in seen]
+            shown = _THUMBNAIL.findall(html)[: arguments.thumbnails]
+            new = [name for name in shown if name not in seen]
             seen.update(new)
             await asyncio.gather(*(_thumbnail(client, name, log) for name in new))
 
@@ -455,6 +456,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--think", type=float, default=5, help="seconds, on average")
     parser.add_argument("--warmup", type=float, default=30, help="seconds that are not counted")
     parser.add_argument("--screenshots", type=float, default=0.1, help="share of the searches")
+    # What is in sight before anybody scrolls.
+    parser.add_argument("--thumbnails", type=int, default=12, help="loaded after a search")
+    parser.add_argument("--ingestion", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--folder", type=Path, help="keep the index here, and use it again")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     return parser.parse_args()

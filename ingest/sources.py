@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ingest import sidecars
 from ingest.readers import is_supported
+from mmsearch.index.folder import UPLOADS
 from mmsearch.paths import absolute, is_archive
 
 
@@ -55,7 +56,6 @@ class Passed:
     folder: bool = False
 
 
-UPLOADS = "uploads"  # the folder of an index that keeps files uploaded in the page
 _HIDDEN = (".", "~$")  # and the locks that office programs keep beside open files
 
 Named = str | Path | Source | Passed  # what a run is given: names, or what was found there

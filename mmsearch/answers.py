@@ -49,24 +49,21 @@ class Cut:
         """Behind the last one that is shown."""
         return self.offset + self.limit
 
-    def hits(self, engine: SearchEngine, query: Query, found: Sequence[Candidate]) -> list[Hit]:
-        """The hits of this stretch, ranked from its first on."""
+    def taken(
+        self, engine: SearchEngine, query: Query, found: Sequence[Candidate]
+    ) -> tuple[list[Hit], int]:
+        """The hits of this stretch, ranked from its first on, and how many there are in all."""
         first = self.offset + 1
         if not self.group:
-            return engine.hits(query, found[self.offset : self.end], first=first)
-        groups = grouping.by_document(found, _places(engine, found))[self.offset : self.end]
-        others = {shown.document: shown for shown in groups}
+            return engine.hits(query, found[self.offset : self.end], first=first), len(found)
+        groups = grouping.by_document(found, _places(engine, found))
+        shown = {group.document: group for group in groups[self.offset : self.end]}
+        hits = engine.hits(query, [group.best for group in shown.values()], first=first)
         return [
-            replace(hit, more=shown.more, more_pages=shown.pages)
-            for hit in engine.hits(query, [shown.best for shown in groups], first=first)
-            for shown in (others[hit.document.id],)
-        ]
-
-    def total(self, engine: SearchEngine, found: Sequence[Candidate]) -> int:
-        """How many there are to cut from."""
-        return (
-            len(grouping.by_document(found, _places(engine, found))) if self.group else len(found)
-        )
+            replace(hit, more=group.more, more_pages=group.pages)
+            for hit in hits
+            for group in (shown[hit.document.id],)
+        ], len(groups)
 
 
 def reranked(
@@ -92,11 +89,10 @@ def staged(
 ) -> Iterator[Answer]:
     """See `SearchEngine.answers`."""
     counts = facets.of_candidates(engine.index.pages, found, _FACET_VALUES)
-    total = cut.total(engine, found)
     last = not _reorders(engine, query, found, cut, rerank)
-    yield Answer(cut.hits(engine, query, found), total, counts, last)
+    yield Answer(*cut.taken(engine, query, found), counts, last)
     if better := reranked(engine, query, found, cut, rerank):
-        yield Answer(cut.hits(engine, query, better), total, counts, last=True)
+        yield Answer(*cut.taken(engine, query, better), counts, last=True)
 
 
 def _reorders(

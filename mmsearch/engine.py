@@ -153,7 +153,8 @@ class SearchEngine:
         """Find the pages for a query that was read before; see `search`."""
         cut = answers.Cut(limit, offset, group)
         found = self.candidates(query, where=where, views=views)
-        return cut.hits(self, query, answers.reranked(self, query, found, cut, rerank) or found)
+        better = answers.reranked(self, query, found, cut, rerank)
+        return cut.taken(self, query, better or found)[0]
 
     def answers(
         self,

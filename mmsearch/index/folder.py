@@ -22,7 +22,8 @@ from typing import IO
 
 from mmsearch.errors import FormatMismatch, IndexLocked, IndexUnusable, NotFound
 
-OURS = {"current.new", "generations", "index.lock", "index.sock", "store", "uploads"}
+UPLOADS = "uploads"  # files uploaded in the page
+OURS = {"current.new", "generations", "index.lock", "index.sock", "store", UPLOADS}
 
 
 def check_free(folder: Path) -> None:

@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from mmsearch import documents
 from mmsearch.errors import InvalidSetting
+from mmsearch.index.folder import UPLOADS
 from mmsearch.paths import absolute
 from mmsearch.types import Document
 from ui.access.guard import user_of
@@ -48,7 +49,7 @@ _LOOK_EVERY = 64 << 20  # bytes between two looks at the disk
 def uploads_folder(engine: SearchEngine) -> Path:
     """Where uploaded files and the records of jobs are kept."""
     address = engine.index.address
-    default = "mmsearch-uploads" if "://" in address else f"{address}/uploads"
+    default = "mmsearch-uploads" if "://" in address else f"{address}/{UPLOADS}"
     return absolute(engine.settings.uploads or default)
 
 
