@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.frames import receive, send
+from mmsearch import niceness
 from mmsearch.config import SECRETS, Settings
 from mmsearch.errors import LimitExceeded, MMSearchError, UnreadableFile
 
@@ -117,6 +118,7 @@ def begin() -> tuple[socket.socket, Settings, dict[str, Any]]:
         sys.exit(0)
     start, _ = first
     settings = Settings(**start.pop("settings"))
+    niceness.keep()
     _limit(settings.worker_memory, parent=int(sys.argv[2]))
     return link, settings, start
 

@@ -35,6 +35,7 @@ _COMPARED = 32  # a recognised page is compared with so many others, the nearest
 _NEIGHBOURS = 256  # of a page in the list of those that have one band in common
 _BLOCK = 1 << 16  # pairs compared at once: what fits a cache
 _ROWS = 64  # of pages compared with all others at once
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd and without pattern, so that hashes differ
 
 _FIELDS = ["document", "number", "look", "text_source", "says", "little"]
 
@@ -173,16 +174,16 @@ def _may_be_scans(
     mine, theirs = (
         looks.rows([payload["look"] for payload in some.values()]) for some in (own, recognised)
     )
-    close = (looks.distance(mine[:, None], theirs[None]) <= NEAR).any(axis=0)
-    names = list(recognised)
-    scans = [names[at] for at in np.flatnonzero(close).tolist()]
-    if len(scans) > _COMPARED:
+    close = looks.distance(mine[:, None], theirs[None]) <= NEAR
+    if close.any(axis=0).sum() > _COMPARED:
         return True
-    texts = {id_: _Text(text) for id_, text in _texts(pages, [*own, *scans]).items()}
+    ones, others = list(own), list(recognised)
+    pairs = [(ones[one], others[other]) for one, other in np.argwhere(close).tolist()]
+    compared = {point for pair in pairs for point in pair}
+    texts = {id_: _Text(text) for id_, text in _texts(pages, compared).items()}
     return any(
         texts[scan].alike(texts[one], strictly=False) >= LEAST_ALIKE
-        for scan in scans
-        for one in own
+        for one, scan in pairs
         if scan in texts and one in texts
     )
 
@@ -297,7 +298,7 @@ class _Text:
 
     def __init__(self, text: str) -> None:
         letters, numbers = letters_of(text)
-        self.runs = Counter(letters[at : at + 4] for at in range(len(letters) - 3))
+        self.runs, self.counts = _runs(letters)
         self.numbers = Counter(numbers)
 
     def alike(self, other: _Text, *, strictly: bool) -> float:
@@ -306,14 +307,37 @@ class _Text:
         Two scans of one page are misread alike, and two forms may differ in a number alone: so,
         taken `strictly`, numbers are as much the same as the letters are.
         """
-        alike = _shared(self.runs, other.runs)
+        alike = _share(self._in_common(other), self.counts.sum() + other.counts.sum())
         least = max(LEAST_NUMBERS, alike**3) if strictly else LEAST_NUMBERS
-        return alike if _shared(self.numbers, other.numbers) >= least else 0.0
+        numbers = (self.numbers & other.numbers).total()
+        share = _share(numbers, self.numbers.total() + other.numbers.total())
+        return alike if share >= least else 0.0
+
+    def _in_common(self, other: _Text) -> int:
+        """How many runs both have, repeated ones as often as both do."""
+        if not len(other.runs):
+            return 0
+        at = np.searchsorted(other.runs, self.runs)
+        at[at == len(other.runs)] = 0
+        both = other.runs[at] == self.runs
+        return int(np.minimum(self.counts[both], other.counts[at[both]]).sum())
 
 
-def _shared(a: Counter[str], b: Counter[str]) -> float:
-    total = a.total() + b.total()
-    return 2 * (a & b).total() / total if total else 1.0
+def _runs(letters: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The runs of four letters in a text, hashed and in order, and how often each is there.
+
+    As arrays they are compared eight times as fast as in `Counter`s.
+    """
+    codes = np.frombuffer(letters.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
+    count = max(0, len(codes) - 3)
+    hashes = codes[:count]
+    for later in (1, 2, 3):
+        hashes = hashes * _FACTOR + codes[later : later + count]
+    return np.unique(hashes, return_counts=True)
+
+
+def _share(common: int, total: int) -> float:
+    return 2 * common / total if total else 1.0
 
 
 def _page(point: PointId, payload: Payload) -> _Page:

@@ -9,17 +9,17 @@ import subprocess
 import sys
 import threading
 from dataclasses import fields
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mmsearch.config import ENVIRONMENT_PREFIX, Settings
+from mmsearch.niceness import lower
 from mmsearch.opening import without_password
 from ui.library.job import Job
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
 
-NICENESS = 10
+NICENESS = 10  # enough is left for its time limits
 
 
 def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -43,17 +43,8 @@ def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[b
         env=environment(engine),
         start_new_session=True,  # Ctrl-C is for the server, which then ends it
     )
-    _give_way(process.pid)
+    lower(process.pid, NICENESS)
     return process
-
-
-def _give_way(process: int) -> None:
-    """Have a process leave most of the CPU to searches; it keeps enough for its time limits."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process, NICENESS)
-    # Linux shares the CPU among sessions first, and this one has a session of its own.
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{process}/autogroup").write_text(f"{NICENESS}\n")
 
 
 def end(process: subprocess.Popen[bytes] | None, grace: float) -> None:
