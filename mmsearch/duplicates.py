@@ -7,7 +7,7 @@ pages of one book look alike too: of those it is the words that differ.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ LEAST_NUMBERS = 0.4  # and of its numbers, those that the other has too
 
 _CANDIDATES = 1000  # looked at for one list of hits
 _COMPARED = 32  # a recognised page is compared with so many others, the nearest
+_KEPT = 2048  # texts, of some 10 kB each
 _NEIGHBOURS = 256  # of a page in the list of those that have one band in common
 _BLOCK = 1 << 16  # pairs compared at once: what fits a cache
 _ROWS = 64  # of pages compared with all others at once
@@ -58,9 +59,6 @@ class _Page(NamedTuple):
     says: bytes
 
 
-Texts = Callable[[Collection[PointId]], Mapping[PointId, str]]
-
-
 def families(engine: SearchEngine) -> list[Family]:
     """Every group of pages that are the same in different documents.
 
@@ -75,9 +73,7 @@ def families(engine: SearchEngine) -> list[Family]:
             hashes.append(point.payload["look"])
     rows = looks.rows(hashes)
     said = np.array([int.from_bytes(page.says[:8]) for page in pages], dtype=np.uint64)
-    groups = _groups(
-        pages, rows, near_pairs(rows, said), lambda ids: _texts(engine.index.pages, ids)
-    )
+    groups = _groups(pages, rows, near_pairs(rows, said), _Texts(engine.index.pages))
     found = [
         [pages[at] for at in group]
         for group in groups
@@ -122,18 +118,18 @@ def twins(
     }
     if not own:
         return {}
-    known = own | _near(pages, own)
+    texts = _Texts(pages)
+    known = own | _near(pages, own, texts)
     names = sorted(known)
     rows = looks.rows([known[name]["look"] for name in names])
-    asked = np.array([at for at, name in enumerate(names) if name in own])
-    close = (looks.distance(rows[asked][:, None], rows[None]) <= NEAR).sum(axis=0)
-    # Every page is near to itself: only what is near to one that was asked for as well is read.
-    kept = [at for at in range(len(names)) if close[at] > (names[at] in own)]
-    kept = [at for at in range(len(names)) if close[at]] if kept else []
-    if not kept:
-        return {}
-    compared = [_page(names[at], known[names[at]]) for at in kept]
-    groups = _groups(compared, rows[kept], _all_near(rows[kept]), lambda ids: _texts(pages, ids))
+    found = [_page(name, known[name]) for name in names]
+    asked = [at for at, name in enumerate(names) if name in own]
+    kept = _like(found, rows, asked, texts)
+    # Which page a recognised one is a scan of, another may know better.
+    kept |= _like(found, rows, [at for at in kept if not found[at].exact], texts)
+    order = sorted(kept)
+    compared = [found[at] for at in order]
+    groups = _groups(compared, rows[order], _all_near(rows[order]), texts)
     result = {}
     for group in groups:
         members = [compared[at] for at in group]
@@ -144,7 +140,9 @@ def twins(
     return result
 
 
-def _near(pages: index.Collection, own: Mapping[PointId, Payload]) -> dict[PointId, Payload]:
+def _near(
+    pages: index.Collection, own: Mapping[PointId, Payload], texts: _Texts
+) -> dict[PointId, Payload]:
     """The pages that may be the same as one of these: in one band at least they look the same."""
     wanted = dict.fromkeys(
         band for payload in own.values() for band in looks.bands(payload["look"])
@@ -160,32 +158,39 @@ def _near(pages: index.Collection, own: Mapping[PointId, Payload]) -> dict[Point
     # these, which page it is most like decides, so all are.
     if all(payload["text_source"] == "layer" and not payload["little"] for payload in own.values()):
         recognised = found(filters.Filter(must_not=filters.equals("text_source", "layer").must))
-        if not _may_be_scans(pages, own, recognised):
+        several = {**own, **recognised}
+        both = [_page(point, payload) for point, payload in several.items()]
+        rows = looks.rows([payload["look"] for payload in several.values()])
+        like = _like(both, rows, range(len(own)), texts)
+        if all(both[at].exact for at in like):
             return found(filters.equals("says", *{payload["says"] for payload in own.values()}))
     return found(filters.Filter())
 
 
-def _may_be_scans(
-    pages: index.Collection, own: Mapping[PointId, Payload], recognised: Mapping[PointId, Payload]
-) -> bool:
-    """Whether one of these recognised pages may be a scan of a page of one's own."""
-    if not recognised:
-        return False
-    mine, theirs = (
-        looks.rows([payload["look"] for payload in some.values()]) for some in (own, recognised)
-    )
-    close = looks.distance(mine[:, None], theirs[None]) <= NEAR
-    if close.any(axis=0).sum() > _COMPARED:
-        return True
-    ones, others = list(own), list(recognised)
-    pairs = [(ones[one], others[other]) for one, other in np.argwhere(close).tolist()]
-    compared = {point for pair in pairs for point in pair}
-    texts = {id_: _Text(text) for id_, text in _texts(pages, compared).items()}
-    return any(
-        texts[scan].alike(texts[one], strictly=False) >= LEAST_ALIKE
-        for one, scan in pairs
-        if scan in texts and one in texts
-    )
+def _like(
+    pages: Sequence[_Page], rows: NDArray[np.uint16], asked: Sequence[int], texts: _Texts
+) -> set[int]:
+    """Those of `pages` that may be the same as one that was `asked` for, and the latter.
+
+    Where words that were recognised decide, the nearest `_COMPARED` of each are looked at.
+    """
+    like = set(asked)
+    for one in asked:
+        distances = looks.distance(rows[one], rows)
+        near = np.flatnonzero(distances <= NEAR)
+        unsure = []
+        for other in near[np.argsort(distances[near], kind="stable")].tolist():
+            a, b = pages[one], pages[other]
+            if a.document == b.document or a.little != b.little:
+                continue
+            if not a.little and not (a.exact and b.exact):
+                unsure.append(other)
+            elif a.little or a.says == b.says:
+                like.add(other)
+        for other, share in texts.alike(pages, one, unsure[:_COMPARED], strictly=False).items():
+            if share >= LEAST_ALIKE:
+                like.add(other)
+    return like
 
 
 def near_pairs(rows: NDArray[np.uint16], said: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
@@ -231,7 +236,7 @@ def _groups(
     pages: Sequence[_Page],
     rows: NDArray[np.uint16],
     pairs: Iterable[tuple[int, int]],
-    texts: Texts,
+    texts: _Texts,
 ) -> list[list[int]]:
     """Put pages together that are the same; groups of one are left out.
 
@@ -277,20 +282,47 @@ def _groups(
     return [sorted(group) for _, group in sorted(groups.items())]
 
 
-def _same(pages: Sequence[_Page], one: int, others: list[int], texts: Texts) -> list[int]:
+def _same(pages: Sequence[_Page], one: int, others: list[int], texts: _Texts) -> list[int]:
     """The page that a recognised one is a scan of; other scans where there is no such page."""
-    known = texts([pages[at].point for at in (one, *others)])
-    if pages[one].point not in known:
-        return []
-    mine = _Text(known[pages[one].point])
-    alike = {
-        other: mine.alike(_Text(known[pages[other].point]), strictly=not pages[other].exact)
-        for other in others
-        if pages[other].point in known
-    }
-    alike = {other: share for other, share in alike.items() if share >= LEAST_ALIKE}
+    compared = texts.alike(pages, one, others, strictly=True)
+    alike = {other: share for other, share in compared.items() if share >= LEAST_ALIKE}
     exact = [other for other in alike if pages[other].exact]
     return [max(exact, key=lambda other: (alike[other], -other))] if exact else list(alike)
+
+
+class _Texts:
+    """The texts of pages as they are compared; those used just now are kept."""
+
+    def __init__(self, pages: index.Collection) -> None:
+        self._pages = pages
+        self._kept: dict[PointId, _Text] = {}
+
+    def alike(
+        self, pages: Sequence[_Page], one: int, others: Sequence[int], *, strictly: bool
+    ) -> dict[int, float]:
+        """How much a page says what others do; without those that are no longer there.
+
+        `strictly`: two recognised pages have to agree in their numbers as well.
+        """
+        if not others:
+            return {}
+        known = self._read([pages[at].point for at in (one, *others)])
+        mine = known.get(pages[one].point)
+        if mine is None:
+            return {}
+        return {
+            other: mine.alike(text, strictly=strictly and not pages[other].exact)
+            for other in others
+            if (text := known.get(pages[other].point))
+        }
+
+    def _read(self, points: Sequence[PointId]) -> Mapping[PointId, _Text]:
+        if len(self._kept) > _KEPT:
+            self._kept.clear()
+        missing = [point for point in points if point not in self._kept]
+        for point in self._pages.retrieve(missing, payload=["text"]) if missing else ():
+            self._kept[point.id] = _Text(point.payload["text"])
+        return self._kept
 
 
 class _Text:
@@ -349,11 +381,6 @@ def _page(point: PointId, payload: Payload) -> _Page:
         little=bool(payload["little"]),
         says=bytes.fromhex(payload["says"]),
     )
-
-
-def _texts(pages: index.Collection, points: Collection[PointId]) -> dict[PointId, str]:
-    found = pages.retrieve(list(points), payload=["text"])
-    return {point.id: point.payload["text"] for point in found}
 
 
 def _ordered(engine: SearchEngine, found: list[list[_Page]]) -> Iterator[tuple[Twin, ...]]:

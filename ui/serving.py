@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -20,7 +19,6 @@ from mmsearch.errors import InvalidSetting
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
 
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc
 KEPT_ALIVE = 75  # seconds that an idle connection is kept
 
 
@@ -35,7 +33,6 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
     Raises:
         InvalidSetting: the port is taken, or the machine has no such address.
     """
-    _share_freed_memory()
     from ui.access.guard import Access
     from ui.site import create_site
 
@@ -58,13 +55,6 @@ def serve(engine: SearchEngine, *, host: str, port: int) -> None:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             _Server(config).run(sockets=[listener])
-
-
-def _share_freed_memory() -> None:
-    """Let all threads use what one has freed: else glibc keeps an arena for each of dozens."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 class _Server(uvicorn.Server):

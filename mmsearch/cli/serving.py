@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import sys
 import warnings
 from pathlib import Path
@@ -15,6 +17,9 @@ from mmsearch.cli.watching import watched
 from mmsearch.config import CONFIG_FILE
 from mmsearch.errors import InvalidSetting
 
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # names of glibc's mallopt(3)
+_LARGE = 1 << 20  # bytes: pictures, which go back to the system when they are freed
+
 
 def serve(
     index: options.Index = None,
@@ -26,6 +31,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the web page; other commands go on working on the same index."""
+    _share_freed_memory()
     # An index that is not there yet is made, for the page takes uploads; where it may not, a
     # mistyped name is an error.
     create = bool(watch) or options.settings_of(index=index).read_only == "off"
@@ -34,6 +40,17 @@ def serve(
 
         with watched(watch or (), engine):
             serve_page(engine, host=engine.settings.host, port=engine.settings.port)
+
+
+def _share_freed_memory() -> None:
+    """Let all threads use what one has freed: else glibc keeps an arena for each of dozens.
+
+    It counts its arenas once, with the first threads: an open index has some already.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def password(
