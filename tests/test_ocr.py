@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 
 from mmsearch import ocr
 from mmsearch.errors import LimitExceeded, MissingExtra
-from mmsearch.ocr import ink, layout, scripts, tesseract, upright
+from mmsearch.ocr import ink, layout, scripts, tesseract, tesseract_library, upright
 from mmsearch.types import Box
 from tests import builders
 
@@ -246,6 +246,35 @@ def test_auto_takes_rapidocr_where_tesseract_is_unsure() -> None:
 def test_unknown_language_says_what_to_install() -> None:
     with pytest.raises(MissingExtra, match=r"'tlh'; apt install tesseract-ocr-tlh"):
         ocr.recognise(builders.page_image(), engine="tesseract", languages="tlh")
+
+
+@needs_tesseract
+def test_tesseract_reads_the_same_in_this_process_and_as_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not tesseract_library.is_installed():
+        pytest.skip("no wheel of tesserocr for this machine")
+    page = builders.page_image()
+    inside = tesseract.read(page, "eng", 60)
+    assert tesseract.read(page, "eng", 60) == inside  # nothing is kept of the page before
+    monkeypatch.setattr(tesseract_library, "is_installed", lambda: False)
+    outside = tesseract.read(page, "eng", 60)
+    assert [line.text for line in inside.lines] == [line.text for line in outside.lines]
+    assert inside.confidence == pytest.approx(outside.confidence, abs=0.02)
+    for one, other in zip(inside.lines, outside.lines, strict=True):
+        assert one.box == pytest.approx(other.box, abs=0.002)
+
+
+@needs_tesseract
+@pytest.mark.parametrize("in_process", [True, False])
+def test_what_stops_tesseract_is_said(monkeypatch: pytest.MonkeyPatch, in_process: bool) -> None:
+    there = in_process and tesseract_library.is_installed()
+    monkeypatch.setattr(tesseract_library, "is_installed", lambda: there)
+    with pytest.raises(LimitExceeded, match=r"longer than 0.01 s for a page; set ocr=rapidocr"):
+        tesseract.read(builders.page_image(), "eng", 0.01)
+    with pytest.raises(MissingExtra, match=r"'tlh'.*; apt install tesseract-ocr-LANGUAGE"):
+        tesseract.read(builders.page_image(), "tlh", 60)
+    assert tesseract.read(builders.page_image(), "eng", 60).lines
 
 
 @needs_tesseract

@@ -1,4 +1,4 @@
-"""Tesseract, run as a command: one page in, its lines out; and its guess of script and turn."""
+"""Tesseract: one page in, its lines out; and its guess of script and turn."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsearch.errors import LimitExceeded, MissingExtra
-from mmsearch.ocr import scripts
+from mmsearch.ocr import scripts, tesseract_library
 from mmsearch.ocr.layout import Line, clipped, join_words
+from mmsearch.ocr.tesseract_library import ReadWord
 from mmsearch.types import Box, Word
 
 if TYPE_CHECKING:
@@ -70,13 +72,25 @@ def detects_scripts() -> bool:
 @cache
 def installed() -> list[str]:
     """Every model that Tesseract has, `osd` for script detection included."""
+    return [line.strip() for line in _listed()[1:] if line.strip()]
+
+
+@cache
+def _models() -> str:
+    """The folder of its models; "" where it does not say."""
+    named = re.search('"(.+)"', _listed()[0]) if _listed() else None
+    return named[1] if named else ""
+
+
+@cache
+def _listed() -> list[str]:
+    """What it says of its models: a heading with their folder, and their names."""
     if not is_installed():
         return []
     run = subprocess.run(
         ["tesseract", "--list-langs"], capture_output=True, timeout=_SECONDS, check=False
     )
-    lines = run.stdout.decode(errors="replace").splitlines()[1:]  # the first is a heading
-    return [line.strip() for line in lines if line.strip()]
+    return run.stdout.decode(errors="replace").splitlines()
 
 
 def read(image: Image, languages: str, timeout: float) -> Found:
@@ -86,21 +100,41 @@ def read(image: Image, languages: str, timeout: float) -> Found:
         LimitExceeded: it took longer than `timeout` seconds.
         MissingExtra: a language is not installed.
     """
-    arguments = ["-l", languages, "--psm", "3"]
+    in_process = tesseract_library.is_installed() and _models()
     try:
-        run = _run(image, [*arguments, "tsv"], timeout)
-        run.check_returncode()
-    except subprocess.TimeoutExpired as error:
+        if in_process:
+            words = [*tesseract_library.read(image, languages, _models(), timeout)]
+        else:
+            words = [*_by_command(image, languages, timeout)]
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
         raise LimitExceeded(
             f"OCR: Tesseract took longer than {timeout:g} s for a page; set ocr=rapidocr"
         ) from error
-    except subprocess.CalledProcessError as error:
-        cause = " ".join(error.stderr.decode(errors="replace").split())[:200]
+    except RuntimeError as error:
+        cause = " ".join(str(error).split())[:200]
         raise MissingExtra(
             f"OCR: Tesseract failed on languages {languages!r} ({cause}); "
             "apt install tesseract-ocr-LANGUAGE"
         ) from error
-    return _from_table(run.stdout.decode("utf-8", errors="replace"), image.width, image.height)
+    return _found(words, image.width, image.height)
+
+
+def _by_command(image: Image, languages: str, timeout: float) -> Iterator[ReadWord]:
+    """The words in the TSV output of the command; its order is the reading order.
+
+    Raises:
+        RuntimeError: what it complains of.
+        subprocess.TimeoutExpired: it took longer than `timeout` seconds.
+    """
+    run = _run(image, ["-l", languages, "--psm", "3", "tsv"], timeout)
+    if run.returncode:
+        raise RuntimeError(run.stderr.decode(errors="replace"))
+    for row in run.stdout.decode("utf-8", errors="replace").splitlines()[1:]:
+        cells = row.split("\t", 11)
+        if len(cells) == 12 and cells[0] == "5":
+            left, top, wide, high = map(int, cells[6:10])
+            place = (left, top, left + wide, top + high)
+            yield ReadWord(tuple(cells[1:5]), cells[11], float(cells[10]), *place)
 
 
 def detect(image: Image, timeout: float) -> Detected:
@@ -145,24 +179,22 @@ def _run(image: Image, arguments: list[str], timeout: float) -> subprocess.Compl
     )
 
 
-def _from_table(table: str, width: int, height: int) -> Found:
-    """Lines of Tesseract's TSV output; its order is the reading order."""
+def _found(words: Iterable[ReadWord], width: int, height: int) -> Found:
+    """Lines of words, without those that are noise."""
     lines: dict[tuple[str, ...], list[Word]] = {}
     weights = scores = 0.0
-    for row in table.splitlines()[1:]:
-        cells = row.split("\t", 11)
-        if len(cells) < 12 or cells[0] != "5" or not cells[11].strip():
-            continue
-        confidence = min(max(float(cells[10]) / 100, 0.0), 1.0)
-        text = cells[11].strip()
-        left, top, wide, high = map(int, cells[6:10])
+    for word in words:
+        text = word.text.strip()
+        confidence = min(max(word.confidence / 100, 0.0), 1.0)
         solid = any(map(str.isalnum, text))
         if solid:
             weights, scores = weights + len(text), scores + len(text) * confidence
-        if confidence < (_LEAST_CONFIDENCE if solid else _LEAST_PUNCTUATION) or not wide * high:
+        flat = word.right <= word.left or word.bottom <= word.top
+        least = _LEAST_CONFIDENCE if solid else _LEAST_PUNCTUATION
+        if not text or flat or confidence < least:
             continue
-        box = clipped(left / width, top / height, (left + wide) / width, (top + high) / height)
-        lines.setdefault(tuple(cells[1:5]), []).append(Word(text, box, confidence))
+        place = (word.left / width, word.top / height, word.right / width, word.bottom / height)
+        lines.setdefault(word.line, []).append(Word(text, clipped(*place), confidence))
     return Found(tuple(map(_line, lines.values())), scores / max(weights, 1.0))
 
 
