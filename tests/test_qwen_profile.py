@@ -23,7 +23,7 @@ from PIL import Image
 
 import ingest
 import mmsearch
-from mmsearch import filters
+from mmsearch import cli, filters
 from mmsearch.config import Settings
 from mmsearch.encoders import PageContent
 from mmsearch.engine import SearchEngine
@@ -34,6 +34,7 @@ from tests import builders
 from tests.model_server import ModelServer
 
 ROOT = Path(__file__).parents[1]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 TOKENS = 256
 PROFILE = """tokens_per_page = {tokens}
 [views.visual]
@@ -69,6 +70,22 @@ def run(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same in this process, which has loaded torch already."""
+
+    def run_(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        words = [*map(str, arguments)]
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["mmsearch", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return subprocess.CompletedProcess(words, ended.value.code or 0, told.out, told.err)  # type: ignore[arg-type]
+
+    return run_
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -141,17 +158,17 @@ def test_words_are_found_by_both_views_and_reranked(place: SimpleNamespace) -> N
 
 
 def test_an_image_with_words_is_found_and_only_the_candidates_are_reranked(
-    place: SimpleNamespace,
+    place: SimpleNamespace, inside: Run
 ) -> None:
     asked = ("search", "boat", "--image", place.shot, "--index", "index", "--json")
-    found = rows(run(place.folder, *asked, "--candidates", "2"))
+    found = rows(inside(place.folder, *asked, "--candidates", "2"))
     assert ["rerank" in row["scores"] for row in found] == [True] * 2 + [False] * (len(found) - 2)
     assert all("visual" in row["scores"] for row in found)
     assert [row["score"] for row in found] == sorted((r["score"] for r in found), reverse=True)
 
 
-def test_status_names_the_models_with_their_revisions(place: SimpleNamespace) -> None:
-    (known,) = rows(run(place.folder, "status", "--index", "index", "--json"))
+def test_status_names_the_models_with_their_revisions(place: SimpleNamespace, inside: Run) -> None:
+    (known,) = rows(inside(place.folder, "status", "--index", "index", "--json"))
     assert known["profile"] == "tiny"
     name, revision = known["models"]["visual"].split("@")
     assert name == "eyes"
@@ -160,36 +177,38 @@ def test_status_names_the_models_with_their_revisions(place: SimpleNamespace) ->
     assert known["vectors"]["visual"] == known["pages"] == known["searchable_pages"]
 
 
-def test_the_profiles_models_pass_the_check(place: SimpleNamespace) -> None:
-    done = run(place.folder, "models", "check", place.profile)
+def test_the_profiles_models_pass_the_check(place: SimpleNamespace, inside: Run) -> None:
+    done = inside(place.folder, "models", "check", place.profile)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": fine, ") == 2
 
 
-def test_a_second_ingest_skips_every_file(place: SimpleNamespace) -> None:
-    done = rows(run(place.folder, "ingest", place.corpus, "--index", "index", "--json"))
+def test_a_second_ingest_skips_every_file(place: SimpleNamespace, inside: Run) -> None:
+    done = rows(inside(place.folder, "ingest", place.corpus, "--index", "index", "--json"))
     done = [row for row in done if row["event"] == "file"]
     assert {row["status"] for row in done} == {"skipped"}
     assert {row["reason"] for row in done} == {"unchanged"}
 
 
 def test_without_the_checkpoint_only_searching_fails(
-    place: SimpleNamespace, tmp_path: Path
+    place: SimpleNamespace, tmp_path: Path, inside: Run
 ) -> None:
     copy = tmp_path / "index"
     shutil.copytree(place.index, copy, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
     (place.folder / "eyes").rename(place.folder / "away")
     try:
-        assert "eyes" in one_line(run(tmp_path, "search", "boat", "--index", copy))
+        assert "eyes" in one_line(inside(tmp_path, "search", "boat", "--index", copy))
         with mmsearch.open(copy, settings=Settings()) as engine:
             with pytest.raises(MissingModel):
                 engine.search("boat")
             with pytest.raises(MissingModel):
                 ingest.run([place.corpus], engine)
             assert engine.status()["models"]["visual"].startswith("eyes@")
-        assert len(rows(run(tmp_path, "list", "--index", copy, "--json"))) == len(FILES) + 1
-        assert rows(run(tmp_path, "status", "--index", copy, "--json"))
-        assert rows(run(tmp_path, "remove", place.corpus / "boats.pdf", "--index", copy, "--json"))
+        assert len(rows(inside(tmp_path, "list", "--index", copy, "--json"))) == len(FILES) + 1
+        assert rows(inside(tmp_path, "status", "--index", copy, "--json"))
+        assert rows(
+            inside(tmp_path, "remove", place.corpus / "boats.pdf", "--index", copy, "--json")
+        )
     finally:
         (place.folder / "away").rename(place.folder / "eyes")
 
