@@ -21,7 +21,7 @@ window.mmViewer = (() => {
     el("button", { type: "button", class: name, "aria-label": label, title: label, on: { click } }, text);
 
   function build() {
-    dialog = el("dialog", { class: "mm-viewer", "aria-labelledby": "mm-viewer-title" },
+    dialog = el("dialog", { class: "mm-viewer", tabindex: -1, "aria-labelledby": "mm-viewer-title" },
       el("header", {},
         el("div", { class: "mm-viewer-name" }, el("h2", { id: "mm-viewer-title", dir: "auto" }), el("p", { class: "mm-place" })),
         el("div", { class: "mm-tools", role: "toolbar", "aria-label": "Page" },
@@ -77,7 +77,10 @@ window.mmViewer = (() => {
       return;
     }
     if (!dialog) build();
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) {
+      dialog.showModal();
+      dialog.focus({ preventScroll: true }); // not on a button that may be disabled: keys would go nowhere
+    }
     if (!facts || `${facts.document}/${facts.page}` !== view || facts.asked !== params.get("q")) load(view, params);
     else boxes(params);
   }
@@ -120,6 +123,7 @@ window.mmViewer = (() => {
     about();
     part(".mm-previous").disabled = neighbour(-1) === undefined;
     part(".mm-next").disabled = neighbour(1) === undefined;
+    if (document.activeElement.disabled) dialog.focus({ preventScroll: true });
   }
 
   // The pages around
