@@ -33,7 +33,7 @@ def test_a_video_plays_from_the_second_that_was_found(
             ask(page, "harbour film")
             page.locator(".mm-hit h2 a").first.click()
             page.locator(".mm-play").wait_for()
-            # Keys work on the first and the last page as well, where a button has just been disabled.
+            # Keys work on the first and the last page as well, where a button was just disabled.
             for move, scene in (("ArrowRight", 1), ("click", 2), ("ArrowLeft", 1), ("click", 2)):
                 if move == "click":
                     page.locator(".mm-next").click()
