@@ -118,7 +118,7 @@ def begin() -> tuple[socket.socket, Settings, dict[str, Any]]:
         sys.exit(0)
     start, _ = first
     settings = Settings(**start.pop("settings"))
-    niceness.keep()
+    niceness.keep(settings.worker_niceness)
     _limit(settings.worker_memory, parent=int(sys.argv[2]))
     return link, settings, start
 

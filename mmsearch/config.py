@@ -87,6 +87,9 @@ class Settings:
     )
     workers: int = _setting(0, "Processes that work at a time; 0 takes one per CPU core.")
     worker_memory: int = _setting(3 << 30, "Memory limit of each of these processes, in bytes.")
+    worker_niceness: int = _setting(
+        0, "How far these processes stand back for others, 0 to 19; beside the web page 10."
+    )
     open_timeout: float = _setting(120.0, "Seconds that opening a file may take.")
     page_timeout: float = _setting(60.0, "Seconds that reading or recognising one page may take.")
     watch_settle: float = _setting(

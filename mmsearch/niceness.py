@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+BESIDE_SEARCHES = 10  # enough of the CPU is left for time limits
 _TRIES, _PAUSE = 5, 0.15  # a user may change one session in a tenth of a second
 
 
@@ -31,8 +32,8 @@ def lower(process: int, niceness: int) -> None:
             return
 
 
-def keep() -> None:
-    """Give this process's niceness to its session, where that is one of its own."""
-    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+def keep(least: int = 0) -> None:
+    """Give this process's niceness, or `least`, to its session, where that is one of its own."""
+    niceness = max(os.getpriority(os.PRIO_PROCESS, 0), min(least, 19))
     if niceness > 0 and os.getsid(0) == os.getpid():
         lower(os.getpid(), niceness)

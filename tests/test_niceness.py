@@ -17,11 +17,13 @@ with_sessions = pytest.mark.skipif(
     reason="this system shares the CPU by process alone",
 )
 READING = """
+import sys
 from pathlib import Path
 from ingest.process import Process
 from mmsearch.config import Settings
 
-reading = Process("ingest.worker", Settings(), pixels=1, passwords=[])
+settings = Settings(worker_niceness=int(sys.argv[1]))
+reading = Process("ingest.worker", settings, pixels=1, passwords=[])
 reading.receive()  # it has begun
 print(Path(f"/proc/{reading._process.pid}/autogroup").read_text())
 reading.end()
@@ -29,17 +31,19 @@ reading.end()
 
 
 @with_sessions
-@pytest.mark.parametrize("niceness", [0, 7])
-def test_a_process_that_reads_files_is_as_nice_as_its_ingestion(niceness: int) -> None:
+@pytest.mark.parametrize(("niceness", "setting"), [(0, 0), (7, 0), (0, 10), (7, 3), (0, 100)])
+def test_a_process_that_reads_files_is_as_nice_as_its_ingestion_or_more(
+    niceness: int, setting: int
+) -> None:
     told = subprocess.run(
-        ["nice", "-n", str(niceness), sys.executable, "-c", READING],
+        ["nice", "-n", str(niceness), sys.executable, "-c", READING, str(setting)],
         capture_output=True,
         text=True,
         check=True,
         start_new_session=True,
     )
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert told.stdout.strip().endswith(f" nice {own + niceness}")
+    assert told.stdout.strip().endswith(f" nice {max(own + niceness, min(setting, 19))}")
 
 
 @with_sessions

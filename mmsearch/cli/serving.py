@@ -16,6 +16,7 @@ from mmsearch.cli.lines import say, show
 from mmsearch.cli.watching import watched
 from mmsearch.config import CONFIG_FILE
 from mmsearch.errors import InvalidSetting
+from mmsearch.niceness import BESIDE_SEARCHES
 
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # names of glibc's mallopt(3)
 _LARGE = 1 << 20  # bytes: pictures, which go back to the system when they are freed
@@ -34,8 +35,12 @@ def serve(
     _share_freed_memory()
     # An index that is not there yet is made, for the page takes uploads; where it may not, a
     # mistyped name is an error.
-    create = bool(watch) or options.settings_of(index=index).read_only == "off"
-    with options.open_index(index, create=create, host=host, port=port) as engine:
+    settings = options.settings_of(index=index)
+    create = bool(watch) or settings.read_only == "off"
+    niceness = settings.worker_niceness or BESIDE_SEARCHES
+    with options.open_index(
+        index, create=create, host=host, port=port, worker_niceness=niceness
+    ) as engine:
         from ui.serving import serve as serve_page
 
         with watched(watch or (), engine):

@@ -12,14 +12,12 @@ from dataclasses import fields
 from typing import IO, TYPE_CHECKING
 
 from mmsearch.config import ENVIRONMENT_PREFIX, Settings
-from mmsearch.niceness import lower
+from mmsearch.niceness import BESIDE_SEARCHES, lower
 from mmsearch.opening import without_password
 from ui.library.job import Job
 
 if TYPE_CHECKING:
     from mmsearch.engine import SearchEngine
-
-NICENESS = 10  # enough is left for its time limits
 
 
 def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -43,7 +41,7 @@ def start(job: Job, engine: SearchEngine, said: IO[bytes]) -> subprocess.Popen[b
         env=environment(engine),
         start_new_session=True,  # Ctrl-C is for the server, which then ends it
     )
-    lower(process.pid, NICENESS)
+    lower(process.pid, BESIDE_SEARCHES)
     return process
 
 
