@@ -32,7 +32,9 @@ LEAST_NUMBERS = 0.4  # and of its numbers, those that the other has too
 
 _CANDIDATES = 1000  # looked at for one list of hits
 _COMPARED = 32  # a recognised page is compared with so many others, the nearest
-_KEPT = 2048  # texts, of some 10 kB each
+_SCANS_COMPARED = 256  # and one known by the letter with so many recognised ones
+_KEPT = 512  # texts, of 50 kB each on a dense page
+_MOST_LETTERS = 20_000  # of a page
 _NEIGHBOURS = 256  # of a page in the list of those that have one band in common
 _BLOCK = 1 << 16  # pairs compared at once: what fits a cache
 _ROWS = 64  # of pages compared with all others at once
@@ -172,7 +174,7 @@ def _like(
 ) -> set[int]:
     """Those of `pages` that may be the same as one that was `asked` for, and the latter.
 
-    Where words that were recognised decide, the nearest `_COMPARED` of each are looked at.
+    Where words that were recognised decide, the nearest of each are looked at.
     """
     like = set(asked)
     for one in asked:
@@ -187,7 +189,9 @@ def _like(
                 unsure.append(other)
             elif a.little or a.says == b.says:
                 like.add(other)
-        for other, share in texts.alike(pages, one, unsure[:_COMPARED], strictly=False).items():
+        # A scan knows its page among its nearest; a page has poor scans behind those of others.
+        nearest = unsure[: _SCANS_COMPARED if pages[one].exact else _COMPARED]
+        for other, share in texts.alike(pages, one, nearest, strictly=False).items():
             if share >= LEAST_ALIKE:
                 like.add(other)
     return like
@@ -330,7 +334,7 @@ class _Text:
 
     def __init__(self, text: str) -> None:
         letters, numbers = letters_of(text)
-        self.runs, self.counts = _runs(letters)
+        self.runs, self.counts = _runs(letters[:_MOST_LETTERS])
         self.numbers = Counter(numbers)
 
     def alike(self, other: _Text, *, strictly: bool) -> float:
@@ -360,7 +364,7 @@ def _runs(letters: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 
     As arrays they are compared eight times as fast as in `Counter`s.
     """
-    codes = np.frombuffer(letters.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
+    codes = np.frombuffer(letters.encode("utf-32-le", "replace"), "<u4").astype(np.uint64)
     count = max(0, len(codes) - 3)
     hashes = codes[:count]
     for later in (1, 2, 3):

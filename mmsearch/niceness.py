@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from contextlib import suppress
 from pathlib import Path
 
 BESIDE_SEARCHES = 10  # enough of the CPU is left for time limits
-_TRIES, _PAUSE = 5, 0.15  # a user may change one session in a tenth of a second
+_TRIES, _PAUSE = 30, 0.2  # the system changes one session in a tenth of a second
 
 
 def lower(process: int, niceness: int) -> None:
@@ -25,7 +26,7 @@ def lower(process: int, niceness: int) -> None:
         try:
             session.write_text(f"{niceness}\n")
         except BlockingIOError:
-            time.sleep(_PAUSE)
+            time.sleep(random.uniform(0, _PAUSE))
         except OSError:  # no such system, or no such process any more
             return
         else:

@@ -37,7 +37,7 @@ def serve(
     # mistyped name is an error.
     settings = options.settings_of(index=index)
     create = bool(watch) or settings.read_only == "off"
-    niceness = settings.worker_niceness or BESIDE_SEARCHES
+    niceness = max(settings.worker_niceness, 0) or BESIDE_SEARCHES
     with options.open_index(
         index, create=create, host=host, port=port, worker_niceness=niceness
     ) as engine:

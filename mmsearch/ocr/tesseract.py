@@ -90,7 +90,7 @@ def _listed() -> list[str]:
     run = subprocess.run(
         ["tesseract", "--list-langs"], capture_output=True, timeout=_SECONDS, check=False
     )
-    return run.stdout.decode(errors="replace").splitlines()
+    return run.stdout.decode(errors="surrogateescape").splitlines()
 
 
 def read(image: Image, languages: str, timeout: float) -> Found:
@@ -100,7 +100,8 @@ def read(image: Image, languages: str, timeout: float) -> Found:
         LimitExceeded: it took longer than `timeout` seconds.
         MissingExtra: a language is not installed.
     """
-    in_process = tesseract_library.is_installed() and _models()
+    # A folder whose name is no text cannot be named to the library.
+    in_process = tesseract_library.is_installed() and _models() and _models().isprintable()
     try:
         if in_process:
             words = [*tesseract_library.read(image, languages, _models(), timeout)]

@@ -6,15 +6,16 @@ That starts anew for every page, and for its tables looks for the paragraph of e
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _KEPT = 2  # sets of languages that a thread has open, of some 40 MB each
+_LONGEST_SIDE = 32_767  # pixels
 _thread = threading.local()
 
 
@@ -32,8 +33,12 @@ class ReadWord(NamedTuple):
 
 @cache
 def is_installed() -> bool:
-    """Whether the package tesserocr is there."""
-    return find_spec("tesserocr") is not None
+    """Whether the package tesserocr is there and works."""
+    try:
+        import tesserocr  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def read(image: Image, languages: str, models: str, timeout: float) -> Iterator[ReadWord]:
@@ -47,14 +52,19 @@ def read(image: Image, languages: str, models: str, timeout: float) -> Iterator[
 
     Raises:
         TimeoutError: it took longer.
-        RuntimeError: a model is not there, or broken.
+        MemoryError: there is too little memory.
+        RuntimeError: a model is not there, or broken; or the image is too large.
     """
+    if max(image.size) > _LONGEST_SIDE:
+        raise RuntimeError("the image is too large")
     grey = image.convert("L")
     api = _opened(languages, models)
     try:
         api.SetImageBytes(grey.tobytes(), grey.width, grey.height, 1, grey.width)
+        began = time.monotonic()
         if not api.Recognize(max(1, round(1000 * timeout))):
-            raise TimeoutError
+            late = time.monotonic() - began >= timeout
+            raise TimeoutError if late else MemoryError
         yield from _words(api.GetIterator())
     finally:
         api.Clear()
