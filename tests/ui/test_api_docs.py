@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,10 @@ def examples(language: str) -> list[str]:
 
 
 def run_python(code: str, address: str) -> None:
-    exec(compile(code.replace(ADDRESS, address), "docs/api.md", "exec"), {})
+    example = compile(code.replace(ADDRESS, address), "docs/api.md", "exec")
+    # In a thread: where a browser's tests ran before in this process, its loop still runs here.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(exec, example, {}).result()
 
 
 def run_shell(code: str, address: str, folder: Path) -> str:

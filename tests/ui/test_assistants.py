@@ -19,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from mmsearch.engine import SearchEngine
+from tests.ui.loops import run
 from tests.ui.small_archive import HOSTILE, open_archive, screenshot, story_id
 from ui.doors.assistants import create_assistants
 from ui.doors.tools import MAX_BASE64, PICTURE_SIDE
@@ -58,7 +59,7 @@ def with_client(
             async with Client(transport, mode=mode) as client:
                 return await use(client)
 
-    return anyio.run(connected)
+    return run(connected())
 
 
 def call(engine: SearchEngine, tool: str, **arguments: Any) -> Any:
@@ -86,7 +87,7 @@ def post(engine: SearchEngine, body: bytes, method: str = "POST") -> httpx2.Resp
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             return await http.request(method, URL, content=body, headers=headers)
 
-    return anyio.run(ask)
+    return run(ask())
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -269,7 +270,7 @@ def test_no_more_wait_than_there_is_room_for(
             await ask(http)
             go_on.set()
 
-    anyio.run(both)
+    run(both())
     assert codes == [503, 200]
 
 
@@ -288,7 +289,7 @@ def test_it_answers_only_while_it_runs_and_may_run_again(engine: SearchEngine) -
                     codes.append(answer.status_code)
         return codes
 
-    assert anyio.run(ask) == [503, 200, 503, 200]
+    assert run(ask()) == [503, 200, 503, 200]
 
 
 def test_a_request_that_comes_too_slowly_makes_room(
@@ -309,4 +310,4 @@ def test_a_request_that_comes_too_slowly_makes_room(
                 listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
                 return (await http.post(URL, json=listed, headers=headers)).status_code
 
-    assert anyio.run(slow_then_whole) == 200
+    assert run(slow_then_whole()) == 200
