@@ -6,7 +6,7 @@ pages of one book look alike too: of those it is the words that differ.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch import filters, index, looks
+from mmsearch.alike import Texts
 from mmsearch.documents import READY
-from mmsearch.saying import letters_of
 from mmsearch.types import Document, Location, Payload, PointId, Twin
 
 if TYPE_CHECKING:
@@ -27,18 +27,14 @@ if TYPE_CHECKING:
 # Measured by bench/duplicates.py.
 NEAR = 64  # bits in which the looks of one page differ at most
 NEAR_PICTURES = 24  # where there is no text to tell
-LEAST_ALIKE = 0.6  # of the letters of a recognised text, in runs of four,
-LEAST_NUMBERS = 0.4  # and of its numbers, those that the other has too
+LEAST_ALIKE = 0.6  # of the letters of a recognised text, in runs of four
 
 _CANDIDATES = 1000  # looked at for one list of hits
 _COMPARED = 32  # a recognised page is compared with so many others, the nearest
 _SCANS_COMPARED = 256  # and one known by the letter with so many recognised ones
-_KEPT = 512  # texts, of 50 kB each on a dense page
-_MOST_LETTERS = 20_000  # of a page
 _NEIGHBOURS = 256  # of a page in the list of those that have one band in common
 _BLOCK = 1 << 16  # pairs compared at once: what fits a cache
 _ROWS = 64  # of pages compared with all others at once
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd and without pattern, so that hashes differ
 
 _FIELDS = ["document", "number", "look", "text_source", "says", "little"]
 
@@ -75,7 +71,7 @@ def families(engine: SearchEngine) -> list[Family]:
             hashes.append(point.payload["look"])
     rows = looks.rows(hashes)
     said = np.array([int.from_bytes(page.says[:8]) for page in pages], dtype=np.uint64)
-    groups = _groups(pages, rows, near_pairs(rows, said), _Texts(engine.index.pages))
+    groups = _groups(pages, rows, near_pairs(rows, said), Texts(engine.index.pages))
     found = [
         [pages[at] for at in group]
         for group in groups
@@ -120,7 +116,7 @@ def twins(
     }
     if not own:
         return {}
-    texts = _Texts(pages)
+    texts = Texts(pages)
     known = own | _near(pages, own, texts)
     names = sorted(known)
     rows = looks.rows([known[name]["look"] for name in names])
@@ -143,7 +139,7 @@ def twins(
 
 
 def _near(
-    pages: index.Collection, own: Mapping[PointId, Payload], texts: _Texts
+    pages: index.Collection, own: Mapping[PointId, Payload], texts: Texts
 ) -> dict[PointId, Payload]:
     """The pages that may be the same as one of these: in one band at least they look the same."""
     wanted = dict.fromkeys(
@@ -170,7 +166,7 @@ def _near(
 
 
 def _like(
-    pages: Sequence[_Page], rows: NDArray[np.uint16], asked: Sequence[int], texts: _Texts
+    pages: Sequence[_Page], rows: NDArray[np.uint16], asked: Sequence[int], texts: Texts
 ) -> set[int]:
     """Those of `pages` that may be the same as one that was `asked` for, and the latter.
 
@@ -191,9 +187,7 @@ def _like(
                 like.add(other)
         # A scan knows its page among its nearest; a page has poor scans behind those of others.
         nearest = unsure[: _SCANS_COMPARED if pages[one].exact else _COMPARED]
-        for other, share in texts.alike(pages, one, nearest, strictly=False).items():
-            if share >= LEAST_ALIKE:
-                like.add(other)
+        like.update(_alike(pages, one, nearest, texts, strictly=False))
     return like
 
 
@@ -240,7 +234,7 @@ def _groups(
     pages: Sequence[_Page],
     rows: NDArray[np.uint16],
     pairs: Iterable[tuple[int, int]],
-    texts: _Texts,
+    texts: Texts,
 ) -> list[list[int]]:
     """Put pages together that are the same; groups of one are left out.
 
@@ -286,94 +280,28 @@ def _groups(
     return [sorted(group) for _, group in sorted(groups.items())]
 
 
-def _same(pages: Sequence[_Page], one: int, others: list[int], texts: _Texts) -> list[int]:
+def _same(pages: Sequence[_Page], one: int, others: list[int], texts: Texts) -> list[int]:
     """The page that a recognised one is a scan of; other scans where there is no such page."""
-    compared = texts.alike(pages, one, others, strictly=True)
-    alike = {other: share for other, share in compared.items() if share >= LEAST_ALIKE}
+    alike = _alike(pages, one, others, texts, strictly=True)
     exact = [other for other in alike if pages[other].exact]
     return [max(exact, key=lambda other: (alike[other], -other))] if exact else list(alike)
 
 
-class _Texts:
-    """The texts of pages as they are compared; those used just now are kept."""
+def _alike(
+    pages: Sequence[_Page], one: int, others: Sequence[int], texts: Texts, *, strictly: bool
+) -> dict[int, float]:
+    """The others that say what a page says, and how much of it.
 
-    def __init__(self, pages: index.Collection) -> None:
-        self._pages = pages
-        self._kept: dict[PointId, _Text] = {}
-
-    def alike(
-        self, pages: Sequence[_Page], one: int, others: Sequence[int], *, strictly: bool
-    ) -> dict[int, float]:
-        """How much a page says what others do; without those that are no longer there.
-
-        `strictly`: two recognised pages have to agree in their numbers as well.
-        """
-        if not others:
-            return {}
-        known = self._read([pages[at].point for at in (one, *others)])
-        mine = known.get(pages[one].point)
-        if mine is None:
-            return {}
-        return {
-            other: mine.alike(text, strictly=strictly and not pages[other].exact)
-            for other in others
-            if (text := known.get(pages[other].point))
-        }
-
-    def _read(self, points: Sequence[PointId]) -> Mapping[PointId, _Text]:
-        if len(self._kept) > _KEPT:
-            self._kept.clear()
-        missing = [point for point in points if point not in self._kept]
-        for point in self._pages.retrieve(missing, payload=["text"]) if missing else ():
-            self._kept[point.id] = _Text(point.payload["text"])
-        return self._kept
-
-
-class _Text:
-    """A text as it is compared with one that has other mistakes in it."""
-
-    def __init__(self, text: str) -> None:
-        letters, numbers = letters_of(text)
-        self.runs, self.counts = _runs(letters[:_MOST_LETTERS])
-        self.numbers = Counter(numbers)
-
-    def alike(self, other: _Text, *, strictly: bool) -> float:
-        """The share of runs of four letters in common; 0 where the numbers are others.
-
-        Two scans of one page are misread alike, and two forms may differ in a number alone: so,
-        taken `strictly`, numbers are as much the same as the letters are.
-        """
-        alike = _share(self._in_common(other), self.counts.sum() + other.counts.sum())
-        least = max(LEAST_NUMBERS, alike**3) if strictly else LEAST_NUMBERS
-        numbers = (self.numbers & other.numbers).total()
-        share = _share(numbers, self.numbers.total() + other.numbers.total())
-        return alike if share >= least else 0.0
-
-    def _in_common(self, other: _Text) -> int:
-        """How many runs both have, repeated ones as often as both do."""
-        if not len(other.runs):
-            return 0
-        at = np.searchsorted(other.runs, self.runs)
-        at[at == len(other.runs)] = 0
-        both = other.runs[at] == self.runs
-        return int(np.minimum(self.counts[both], other.counts[at[both]]).sum())
-
-
-def _runs(letters: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The runs of four letters in a text, hashed and in order, and how often each is there.
-
-    As arrays they are compared eight times as fast as in `Counter`s.
+    `strictly`: two recognised pages have to agree in their numbers as well.
     """
-    codes = np.frombuffer(letters.encode("utf-32-le", "replace"), "<u4").astype(np.uint64)
-    count = max(0, len(codes) - 3)
-    hashes = codes[:count]
-    for later in (1, 2, 3):
-        hashes = hashes * _FACTOR + codes[later : later + count]
-    return np.unique(hashes, return_counts=True)
-
-
-def _share(common: int, total: int) -> float:
-    return 2 * common / total if total else 1.0
+    known = texts.of([pages[at].point for at in (one, *others)]) if others else {}
+    mine = known.get(pages[one].point)
+    shares = {
+        other: mine.alike(text, strictly=strictly and not pages[other].exact)
+        for other in others
+        if mine and (text := known.get(pages[other].point))  # else removed since
+    }
+    return {other: share for other, share in shares.items() if share >= LEAST_ALIKE}
 
 
 def _page(point: PointId, payload: Payload) -> _Page:

@@ -132,6 +132,16 @@ def _key(twin: tuple[str, int]) -> str:
     return sha256(twin[0].encode()).hexdigest()
 
 
+def test_a_poor_scan_of_a_page_is_found_behind_better_ones_of_others(engine: SearchEngine) -> None:
+    printed = add(engine, "printed")
+    add(engine, "poor", misread(TEXT), look=differing(LOOK, 60), source="ocr")
+    letters = np.random.default_rng(3)
+    for at in range(40):
+        words = " ".join("".join(letters.choice(list("abcdefgh"), 6)) for _ in range(80))
+        add(engine, f"other {at}", words, look=differing(LOOK, 20, at), source="ocr")
+    assert also_in(engine, printed) == [[("poor", 1)]]
+
+
 def test_scans_with_other_words_or_other_numbers_are_other_pages(engine: SearchEngine) -> None:
     table = TEXT + " ".join(str(number * 7919) for number in range(40))
     other = TEXT + " ".join(str(number * 6133) for number in range(40))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -274,7 +275,21 @@ def test_what_stops_tesseract_is_said(monkeypatch: pytest.MonkeyPatch, in_proces
         tesseract.read(builders.page_image(), "eng", 0.01)
     with pytest.raises(MissingExtra, match=r"'tlh'.*; apt install tesseract-ocr-LANGUAGE"):
         tesseract.read(builders.page_image(), "tlh", 60)
+    with pytest.raises(LimitExceeded, match=r"at most 32,767 pixels a side; set ocr=rapidocr"):
+        tesseract.read(Image.new("L", (32_768, 20), 255), "eng", 60)
     assert tesseract.read(builders.page_image(), "eng", 60).lines
+
+
+@needs_tesseract
+def test_a_library_that_does_not_load_leaves_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tesserocr", None)  # importing it is an ImportError
+    tesseract_library.is_installed.cache_clear()
+    try:
+        assert tesseract.read(builders.page_image(), "eng", 60).lines
+    finally:
+        tesseract_library.is_installed.cache_clear()
 
 
 @needs_tesseract

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SECONDS = 60.0  # for a list of names
+_LONGEST_SIDE = 32_767  # pixels
 _OSD_SIDE = 2400  # pixels; more makes script detection slower and no better
 _LEAST_CONFIDENCE = 0.3  # words below are noise
 _LEAST_PUNCTUATION = 0.6  # of words without a letter or a digit: rules and pictures become those
@@ -97,9 +98,14 @@ def read(image: Image, languages: str, timeout: float) -> Found:
     """Read a page image.
 
     Raises:
-        LimitExceeded: it took longer than `timeout` seconds.
+        LimitExceeded: it took longer than `timeout` seconds, or the image is too long.
+        MemoryError: there is too little memory.
         MissingExtra: a language is not installed.
     """
+    if max(image.size) > _LONGEST_SIDE:
+        raise LimitExceeded(
+            f"OCR: Tesseract reads at most {_LONGEST_SIDE:,} pixels a side; set ocr=rapidocr"
+        )
     # A folder whose name is no text cannot be named to the library.
     in_process = tesseract_library.is_installed() and _models() and _models().isprintable()
     try:

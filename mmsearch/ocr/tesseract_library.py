@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _KEPT = 2  # sets of languages that a thread has open, of some 40 MB each
-_LONGEST_SIDE = 32_767  # pixels
 _thread = threading.local()
 
 
@@ -53,10 +52,8 @@ def read(image: Image, languages: str, models: str, timeout: float) -> Iterator[
     Raises:
         TimeoutError: it took longer.
         MemoryError: there is too little memory.
-        RuntimeError: a model is not there, or broken; or the image is too large.
+        RuntimeError: a model is not there, or broken.
     """
-    if max(image.size) > _LONGEST_SIDE:
-        raise RuntimeError("the image is too large")
     grey = image.convert("L")
     api = _opened(languages, models)
     try:
