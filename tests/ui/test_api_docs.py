@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import ingest
 from tests import builders
+from tests.ui.loops import in_thread
 from tests.ui.small_archive import open_empty
 from ui.doors.tools import TOOLS
 
@@ -54,9 +54,7 @@ def examples(language: str) -> list[str]:
 
 def run_python(code: str, address: str) -> None:
     example = compile(code.replace(ADDRESS, address), "docs/api.md", "exec")
-    # In a thread: where a browser's tests ran before in this process, its loop still runs here.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(exec, example, {}).result()
+    in_thread(exec, example, {})
 
 
 def run_shell(code: str, address: str, folder: Path) -> str:

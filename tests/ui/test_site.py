@@ -220,7 +220,6 @@ def test_an_address_that_cannot_be_is_one_clear_line(host: str, port: int) -> No
 
 
 def test_a_url_is_no_image() -> None:
-
     from ui.site import _in_place
 
     with pytest.raises(InvalidQuery, match="not fetched"):
